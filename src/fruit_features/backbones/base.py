@@ -1,0 +1,164 @@
+"""What every backbone has in common: how it is described, and how a file of weights is identified."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    import keras
+
+
+class WeightsError(ValueError):
+    """Weights that cannot be used. The message names the file or value, and says what to do."""
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Weights of one backbone, identified but not loaded.
+
+    Attributes:
+        source: what the user wrote, e.g. ``imagenet`` or ``~/weights/fruits.h5``.
+        path: the local file (absolute), or None where Keras finds it in its cache or downloads it.
+        digest: identifies the numbers, so that features from different weights never meet: the SHA-256 of the file
+            in hexadecimal, or the name of a published release that is immutable under that name.
+
+    """
+
+    source: str
+    path: Path | None
+    digest: str
+
+
+class Backbone(Protocol):
+    """A network without its classifier: uint8 photos in, features out."""
+
+    @property
+    def name(self) -> str:
+        """The key in the registry, and the value of ``featurization.backbone``."""
+        ...
+
+    @property
+    def input_size(self) -> int:
+        """Height and width of the photos that it takes, in pixels."""
+        ...
+
+    @property
+    def n_features(self) -> int:
+        """Numbers per photo."""
+        ...
+
+    @property
+    def scale(self) -> float:
+        """The network sees ``photo * scale + offset``; the model that `build` returns does that itself."""
+        ...
+
+    @property
+    def offset(self) -> float:
+        """See `scale`."""
+        ...
+
+    def resolve_weights(self, weights: str) -> Weights:
+        """Identify weights without loading them: cheap, offline, and without TensorFlow.
+
+        Args:
+            weights: ``imagenet``, or the path of a local file (``~`` is expanded).
+
+        Raises:
+            WeightsError: there is no such file, it cannot be read, or it is of another format.
+
+        """
+        ...
+
+    def build(self, weights: Weights) -> keras.Model:
+        """Build the network with these weights.
+
+        Args:
+            weights: what ``resolve_weights`` of the same backbone returned.
+
+        Returns:
+            A Keras functional model: uint8 [N, input_size, input_size, 3] (RGB) to float32 [N, n_features].
+
+        Raises:
+            WeightsError: the file holds another network, is damaged, changed meanwhile, or cannot be downloaded.
+
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class FileFormat:
+    """How to recognise a file of weights by its first bytes.
+
+    Attributes:
+        signature: the bytes that such a file begins with.
+        expected: the format in words, for errors: "<file> is not <expected>".
+
+    """
+
+    signature: bytes
+    expected: str
+
+
+def identify_file(source: str, path: Path, file_format: FileFormat) -> Weights:
+    """Check that a local file is readable and of the format, and take its digest.
+
+    Args:
+        source: what the user wrote.
+        path: the file it stands for.
+        file_format: what the file must begin with.
+
+    Raises:
+        WeightsError: naming the file, and what was expected.
+
+    """
+    if not path.exists():
+        raise WeightsError(
+            f"weights {source!r}: no such file. Allowed are 'imagenet' and the path of a local file, which has to "
+            f"be {file_format.expected}. Download a remote file first."
+        )
+    if not path.is_file():
+        raise WeightsError(f"weights {source!r} is not a file, but a folder or device: give {file_format.expected}.")
+    try:
+        with path.open("rb") as file:
+            signature = file.read(len(file_format.signature))
+            file.seek(0)
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise WeightsError(f"weights {source!r} cannot be read ({error}): check the permissions of {path}.") from error
+    if signature != file_format.signature:
+        raise WeightsError(f"weights {source!r}: {path} is not {file_format.expected}.")
+    return Weights(source=source, path=path, digest=digest)
+
+
+def user_path(weights: str) -> Path:
+    """Return the absolute path of the file that a user named.
+
+    Raises:
+        WeightsError: nothing was named.
+
+    """
+    if not weights.strip():
+        raise WeightsError(f"weights {weights!r} is empty: allowed are 'imagenet' and the path of a local file.")
+    try:
+        return Path(weights).expanduser().resolve()
+    except (OSError, RuntimeError, ValueError) as error:  # unknown ~user, a loop of links, a NUL byte
+        raise WeightsError(f"weights {weights!r} is not a usable path ({error}).") from error
+
+
+def verify_unchanged(weights: Weights, path: Path) -> None:
+    """Refuse a file that is no longer the one whose digest stands in the fingerprint of the features.
+
+    Raises:
+        WeightsError: the file vanished or changed.
+
+    """
+    try:
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise WeightsError(f"weights {weights.source!r} can no longer be read ({error}): restore {path}.") from error
+    if digest != weights.digest:
+        raise WeightsError(f"weights {weights.source!r}: {path} changed during the run. Run again.")

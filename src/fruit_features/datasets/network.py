@@ -1,0 +1,110 @@
+"""Exported networks on any file system that fsspec knows: a folder each, named by its fingerprint."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import fields
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import fsspec
+from kedro.io import AbstractDataset, DatasetError
+
+from fruit_features.inference import Network
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_RECORD = "network.json"
+"""Written last: a folder without it is what a dying run left, and counts as absent."""
+
+_LATEST = "LATEST"
+
+
+class _NetworkFolder(AbstractDataset):  # type: ignore[type-arg]
+    """What the two datasets share: where the folders are and how one is read.
+
+    Args:
+        filepath: Folder that holds a folder per network; local, or a URI such as `s3a://bucket/networks`.
+        credentials: Passed to fsspec.
+        metadata: Ignored here; Kedro-Viz reads it.
+
+    """
+
+    def __init__(
+        self, *, filepath: str, credentials: dict[str, Any] | None = None, metadata: dict[str, Any] | None = None
+    ) -> None:
+        self._fs, self._root = fsspec.core.url_to_fs(filepath, **(credentials or {}))
+        self.metadata = metadata
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": self._root, "protocol": self._fs.protocol}
+
+    def _read_record(self, fingerprint: str) -> dict[str, Any]:
+        record: dict[str, Any] = json.loads(self._fs.cat_file(f"{self._root}/{fingerprint}/{_RECORD}"))
+        return record
+
+    def _read(self, fingerprint: str) -> Network:
+        folder = f"{self._root}/{fingerprint}"
+        record = self._read_record(fingerprint)
+        files = {name: self._fs.cat_file(f"{folder}/{name}") for name in record["files"]}
+        for name, digest in record["files"].items():
+            if hashlib.sha256(files[name]).hexdigest() != digest:
+                raise DatasetError(f"{folder}/{name} is damaged: delete {folder}, and the next run builds it anew")
+        return Network(**{**record, "files": files})
+
+
+class NetworksDataset(_NetworkFolder):
+    """Loads what is there: loaders of the networks, by configuration; none where nothing has been saved yet."""
+
+    def load(self) -> dict[str, Callable[[], Network]]:
+        """Find the complete networks, without reading them."""
+        self._fs.invalidate_cache(self._root)
+        fingerprints = (path.split("/")[-2] for path in self._fs.glob(f"{self._root}/*/{_RECORD}"))
+        return {self._read_record(name)["configuration"]: partial(self._read, name) for name in fingerprints}
+
+    def save(self, data: Any) -> None:
+        """Refuse: `NetworkDataset` writes."""
+        raise DatasetError("networks is read-only: save a single network as `network`")
+
+
+class NetworkDataset(_NetworkFolder):
+    """Saves a network under its fingerprint, once; loads the one that was last saved, by this run or an earlier one."""
+
+    def save(self, data: Network) -> None:
+        """Write the files, then the record that makes them count, then the name of the latest network."""
+        folder = f"{self._root}/{data.fingerprint}"
+        if not self._fs.exists(f"{folder}/{_RECORD}"):
+            self._fs.makedirs(folder, exist_ok=True)
+            for name, content in data.files.items():
+                self._fs.pipe_file(f"{folder}/{name}", content)
+            digests = {name: hashlib.sha256(content).hexdigest() for name, content in data.files.items()}
+            self._write(f"{folder}/{_RECORD}", json.dumps({**_as_record(data), "files": digests}, indent=2))
+        self._write(f"{self._root}/{_LATEST}", data.fingerprint)
+
+    def load(self) -> Network:
+        """Read the network that was last saved.
+
+        Raises:
+            DatasetError: None was, or a file of it is damaged.
+
+        """
+        if not self._exists():
+            raise DatasetError(f"there is no network in {self._root} yet: run the featurization pipeline first")
+        return self._read(self._fs.cat_file(f"{self._root}/{_LATEST}").decode())
+
+    def _exists(self) -> bool:
+        return bool(self._fs.exists(f"{self._root}/{_LATEST}"))
+
+    def _write(self, path: str, text: str) -> None:
+        """Write a small file whole or not at all: under another name first, then renamed (one put, on object stores)."""
+        if "file" in self._fs.protocol:
+            self._fs.pipe_file(f"{path}.new", text.encode())
+            self._fs.mv(f"{path}.new", path)
+        else:
+            self._fs.pipe_file(path, text.encode())
+
+
+def _as_record(network: Network) -> dict[str, Any]:
+    return {field.name: getattr(network, field.name) for field in fields(network) if field.name != "files"}

@@ -1,0 +1,143 @@
+"""Kedro hooks: parameters are checked before anything starts, Spark starts from `conf`, and every run leaves a report."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import logging
+import os
+import platform
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+from kedro.framework.hooks import hook_impl
+from kedro.framework.project import pipelines
+
+from fruit_features.java import use_supported_java
+from fruit_features.parameters import nearest
+
+if TYPE_CHECKING:
+    from kedro.framework.context import KedroContext
+    from kedro.io import CatalogProtocol
+    from kedro.pipeline.node import Node
+
+logger = logging.getLogger(__name__)
+
+ROOTS = frozenset({"images_root", "output_root", "models_root"})
+"""Run-time parameters that `conf/base/catalog.yml` reads; all others belong to a pipeline."""
+
+_REPORTED_PACKAGES = ("fruit-features", "kedro", "pyspark", "openvino", "numpy", "pillow", "pyarrow")
+
+
+class ParameterHooks:
+    """Refuses parameters that nothing reads; what stands inside a pipeline's parameters is checked by their types."""
+
+    @hook_impl
+    def after_context_created(self, context: KedroContext) -> None:
+        """Check the top-level names, and let Kedro build the typed parameters.
+
+        Raises:
+            ValueError: A parameter has a name that no node and no catalog entry reads.
+
+        """
+        free_inputs = {name for pipeline in pipelines.values() for name in pipeline.inputs()}
+        known = ROOTS | {name.removeprefix("params:") for name in free_inputs if name.startswith("params:")}
+        for name in context.config_loader["parameters"]:
+            if name not in known:
+                raise ValueError(f"unknown parameter {name!r}: {nearest(name, known)}")
+        _ = context.params  # checks every typed parameter: a bad one stops the run before Spark starts
+
+
+class SparkHooks:
+    """Starts the Spark session that `conf/<env>/spark.yml` describes."""
+
+    def __init__(self) -> None:
+        self._settings: dict[str, Any] = {}
+
+    @hook_impl
+    def after_context_created(self, context: KedroContext) -> None:
+        """Read the settings; start at once in a notebook, where datasets are loaded without a run."""
+        self._settings = context.config_loader["spark"]
+        if "IPython" in sys.modules and sys.modules["IPython"].get_ipython() is not None:
+            self._start()
+
+    @hook_impl
+    def before_pipeline_run(self) -> None:
+        """Start the session; commands that run nothing (`kedro viz`, `kedro registry list`) do without Java."""
+        self._start()
+
+    def _start(self) -> None:
+        os.environ.setdefault("PYSPARK_PYTHON", sys.executable)  # else workers start whatever python3 is on PATH
+        if "SPARK_HOME" not in os.environ or "JAVA_HOME" not in os.environ:
+            use_supported_java()
+        from pyspark.sql import SparkSession
+
+        builder = SparkSession.builder
+        for name, value in self._settings.items():
+            builder = builder.config(name, value)
+        builder.getOrCreate()
+
+
+class RunReportHooks:
+    """Times every node and saves `run_report` after each run that accounted for its photos."""
+
+    def __init__(self) -> None:
+        self._parameters: dict[str, Any] = {}
+        self._started = self._counts = self._fingerprint = None
+        self._node_spans: dict[str, list[float]] = {}
+
+    @hook_impl
+    def after_context_created(self, context: KedroContext) -> None:
+        """Keep the parameters for the report."""
+        self._parameters = context.config_loader["parameters"]
+
+    @hook_impl
+    def before_pipeline_run(self) -> None:
+        """Forget the run before."""
+        self._counts = self._fingerprint = None
+        self._node_spans = {}
+
+    @hook_impl
+    def before_dataset_loaded(self, node: Node) -> None:
+        """A node's time begins with its first input."""
+        now = time.perf_counter()
+        self._node_spans.setdefault(node.name, [now, now])
+
+    @hook_impl
+    def after_dataset_loaded(self, dataset_name: str, data: Any) -> None:
+        """Note which network the run used."""
+        if dataset_name == "network":
+            self._fingerprint = data.fingerprint
+
+    @hook_impl
+    def after_dataset_saved(self, dataset_name: str, data: Any, node: Node) -> None:
+        """A node's time ends with its last output: Spark does the work while it saves."""
+        self._node_spans[node.name][1] = time.perf_counter()
+        if dataset_name == "photo_counts":
+            self._counts = data
+
+    @hook_impl
+    def after_pipeline_run(self, catalog: CatalogProtocol) -> None:
+        """Save the report and say in one line what came out."""
+        if self._counts is None:
+            return
+        seconds = {name: round(end - start, 3) for name, (start, end) in self._node_spans.items()}
+        counts = self._counts
+        featurizing = seconds.get("featurize_photos", 0.0)
+        report = {
+            "counts": {name: counts[name] for name in ("listed", "featurized", "reused", "rejected", "exported")},
+            "rejected_by_reason": counts["rejected_by_reason"],
+            "components": counts["components"],
+            "seconds_per_node": seconds,
+            "images_per_second": round(counts["featurized"] / featurizing, 1) if featurizing else 0.0,
+            "fingerprint": self._fingerprint,
+            "parameters": self._parameters,
+            "versions": {"python": platform.python_version()}
+            | {name: importlib.metadata.version(name) for name in _REPORTED_PACKAGES},
+        }
+        catalog.save("run_report", report)
+        logger.info(
+            "%(listed)d photos listed: %(featurized)d featurized, %(reused)d reused, %(rejected)d rejected, "
+            "%(exported)d exported on %(components)d components",
+            counts,
+        )

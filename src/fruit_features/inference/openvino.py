@@ -1,0 +1,90 @@
+"""OpenVINO: the default engine. Workers need its runtime only; TensorFlow is needed once, to export."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from fruit_features.inference import Network, Precision, Predictor
+
+PRECISIONS: frozenset[Precision] = frozenset({"f32", "bf16", "int8"})
+
+_XML, _BIN = "network.xml", "network.bin"
+
+# int8 layers are int8 in the network itself; what surrounds them stays float32.
+_PRECISION_HINTS: dict[Precision, str] = {"f32": "f32", "bf16": "bf16", "int8": "f32"}
+
+
+def export(model: Any) -> dict[str, bytes]:
+    """Convert a Keras model to OpenVINO IR, with float32 weights.
+
+    Args:
+        model: Keras model, uint8 (batch, size, size, 3) to float32 (batch, n_features).
+
+    Returns:
+        `network.xml` (topology) and `network.bin` (weights).
+
+    """
+    import openvino
+
+    return serialize(openvino.convert_model(model))
+
+
+def serialize(model: Any) -> dict[str, bytes]:
+    """Write an `openvino.Model` to the two files of its IR, weights uncompressed."""
+    import openvino
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, _XML)
+        openvino.save_model(model, path, compress_to_fp16=False)
+        return {name: Path(folder, name).read_bytes() for name in (_XML, _BIN)}
+
+
+def read(files: Any) -> Any:
+    """Read the two files of an IR back into an `openvino.Model`."""
+    import openvino
+
+    return openvino.Core().read_model(model=files[_XML], weights=files[_BIN])
+
+
+def load(network: Network, batch_size: int) -> Predictor:
+    """Compile a network for one core.
+
+    Spark runs one Python worker per core, so each compiles for a single thread. OpenVINO would pin that thread, and every
+    worker's to the *same* core, which halves the speed: hence no pinning.
+
+    Args:
+        network: What `export` wrote.
+        batch_size: Photos per call; a fixed shape compiles to faster code than a dynamic one.
+
+    Returns:
+        Function of uint8 (batch_size, size, size, 3) that returns a fresh float32 (batch_size, n_features).
+
+    """
+    import openvino
+
+    core = openvino.Core()
+    model = core.read_model(model=network.files[_XML], weights=network.files[_BIN])
+    model.reshape([batch_size, network.input_size, network.input_size, 3])
+    compiled = core.compile_model(
+        model,
+        "CPU",
+        {
+            "INFERENCE_NUM_THREADS": 1,
+            "NUM_STREAMS": 1,
+            "ENABLE_CPU_PINNING": False,
+            "INFERENCE_PRECISION_HINT": _PRECISION_HINTS[network.precision],
+        },
+    )
+    request = compiled.create_infer_request()
+
+    def predict(photos: NDArray[np.uint8]) -> NDArray[np.float32]:
+        features: NDArray[np.float32] = request.infer([photos], share_inputs=True)[0]
+        return features
+
+    return predict

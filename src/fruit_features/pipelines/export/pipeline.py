@@ -1,0 +1,24 @@
+"""The export pipeline."""
+
+from __future__ import annotations
+
+from kedro.pipeline import Pipeline, node
+
+from fruit_features.pipelines.export.nodes import account_for_photos, project_features, sort_for_csv
+
+
+def create_pipeline() -> Pipeline:
+    """Features and a PCA model to the exported tables."""
+    return Pipeline(
+        [
+            node(project_features, ["features", "pca_model", "network"], "pca_features", name="project_features"),
+            node(sort_for_csv, "pca_features", "pca_features_csv", name="sort_for_csv"),
+            node(
+                account_for_photos,
+                ["photos", "pending_photos", "pca_features", "rejected_images"],
+                "photo_counts",
+                name="account_for_photos",
+            ),
+        ],
+        tags="export",
+    )

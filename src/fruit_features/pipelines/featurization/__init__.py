@@ -1,0 +1,1 @@
+"""Turns photos that the feature store lacks into features, chunk by chunk."""

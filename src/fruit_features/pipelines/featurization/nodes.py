@@ -1,0 +1,158 @@
+"""Nodes of the featurization pipeline."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from fruit_features import backbones
+from fruit_features.inference import Network, get_engine
+from fruit_features.pipelines.featurization.fingerprint import fingerprint_configuration
+from fruit_features.pipelines.featurization.parameters import FeaturizationParameters
+from fruit_features.pipelines.featurization.worker import PhotoFeaturizer
+
+logger = logging.getLogger(__name__)
+
+PHOTO_KEY = ["path", "length", "modificationTime"]
+"""A photo with the same path, size and time is taken to be the same photo."""
+
+N_SLOTS = 2**16
+"""Paths are hashed into this many slots. A chunk is a set of slots, so the driver's plan never outgrows them."""
+
+UNREADABLE = "could not be read: it vanished, or may not be read"
+
+_WORKER_SCHEMA = "path string, length bigint, modificationTime timestamp, features array<float>, error string"
+
+
+def build_network(networks: Mapping[str, Callable[[], Network]], parameters: FeaturizationParameters) -> Network:
+    """Take the network of this configuration from those already built, or build it with Keras and export it.
+
+    Args:
+        networks: Loaders of the networks that earlier runs kept, by configuration.
+        parameters: Backbone, weights, engine and precision.
+
+    """
+    configuration = fingerprint_configuration(parameters)
+    if configuration in networks:
+        return networks[configuration]()
+    backbone = backbones.get(parameters.backbone)
+    logger.info("Building %s with weights %s, once", backbone.name, parameters.weights)
+    model = backbone.build(backbone.resolve_weights(parameters.weights))
+    return Network(
+        fingerprint=configuration,
+        configuration=configuration,
+        backbone=backbone.name,
+        engine=parameters.engine,
+        precision=parameters.precision,
+        input_size=backbone.input_size,
+        n_features=backbone.n_features,
+        files=get_engine(parameters.engine).export(model),
+    )
+
+
+def find_pending_photos(photos: DataFrame, known_features: DataFrame, network: Network) -> DataFrame:
+    """Find the photos that the feature store has no row for, or only one of another version or another network.
+
+    Args:
+        photos: The listing.
+        known_features: The feature store as earlier runs left it.
+        network: The network whose features are wanted.
+
+    Returns:
+        path, length, modificationTime, and slot (int, of `N_SLOTS`).
+
+    """
+    known = known_features.where(F.col("fingerprint") == network.fingerprint)
+    pending = photos.join(known, PHOTO_KEY, "left_anti")
+    return pending.select(*PHOTO_KEY, _slot(F.col("file_path")).alias("slot"))
+
+
+def featurize_photos(
+    images: DataFrame, pending_photos: DataFrame, network: Network, parameters: FeaturizationParameters
+) -> Iterator[DataFrame]:
+    """Featurize the pending photos in chunks, each of which the catalog appends to the feature store.
+
+    Args:
+        images: path, modificationTime, length, content.
+        pending_photos: path, length, modificationTime, slot.
+        network: Broadcast to the workers, none of which builds it.
+        parameters: Sizes of batches and chunks.
+
+    Yields:
+        path, length, modificationTime, features array<float> or null, error or null, fingerprint.
+
+    """
+    photos_per_slot = {row["slot"]: row["count"] for row in pending_photos.groupBy("slot").count().toLocalIterator()}
+    total, done = sum(photos_per_slot.values()), 0
+    logger.info("%d photos to featurize", total)
+    if not total:
+        return
+    featurizer = PhotoFeaturizer(
+        images.sparkSession.sparkContext.broadcast(network),
+        fingerprint=network.fingerprint,
+        batch_size=parameters.batch_size,
+        apply_exif_orientation=parameters.apply_exif_orientation,
+    )
+    slot_of_file = _slot(F.col("_metadata.file_path"))
+    for slots in plan_chunks(photos_per_slot, parameters.chunk_size):
+        chunk = pending_photos.where(_is_among(F.col("slot"), slots)).drop("slot")
+        # Only this filter, on the file's name alone, keeps Spark from reading the photos of other chunks.
+        photos = images.where(_is_among(slot_of_file, slots)).join(F.broadcast(chunk), PHOTO_KEY, "left_semi")
+        features = photos.select(*PHOTO_KEY, "content").mapInArrow(featurizer, _WORKER_SCHEMA)
+        yield features.withColumn("fingerprint", F.lit(network.fingerprint))
+        done += sum(photos_per_slot[slot] for slot in slots)
+        logger.info("%d of %d photos featurized", done, total)
+
+
+def plan_chunks(photos_per_slot: Mapping[int, int], chunk_size: int) -> Iterator[list[int]]:
+    """Group slots, in order, into chunks of even size, about `chunk_size` photos at most.
+
+    A slot is never split, so a chunk may exceed that by the photos of one slot.
+    """
+    total = sum(photos_per_slot.values())
+    n_chunks = -(-total // chunk_size)
+    chunk: list[int] = []
+    n_seen = n_yielded = 0
+    for slot in sorted(photos_per_slot):
+        chunk.append(slot)
+        n_seen += photos_per_slot[slot]
+        if n_seen * n_chunks >= total * (n_yielded + 1):
+            yield chunk
+            chunk, n_yielded = [], n_yielded + 1
+
+
+def select_features(photos: DataFrame, feature_store: DataFrame, network: Network) -> tuple[DataFrame, DataFrame]:
+    """Join the listing with the store: what became features, and what did not.
+
+    Args:
+        photos: The listing.
+        feature_store: All photos ever featurized, by any network.
+        network: The network whose features are wanted.
+
+    Returns:
+        (features, rejected_images): path, label, features array<float>; and path, label, reason.
+
+    """
+    stored = feature_store.where(F.col("fingerprint") == network.fingerprint).select(*PHOTO_KEY, "features", "error")
+    featurized = photos.join(stored, PHOTO_KEY)
+    unreadable = photos.join(stored, PHOTO_KEY, "left_anti")
+    rejected = featurized.where(F.col("error").isNotNull()).select("path", "label", F.col("error").alias("reason"))
+    vanished = unreadable.select("path", "label", F.lit(UNREADABLE).alias("reason"))
+    features = featurized.where(F.col("error").isNull()).select("path", "label", "features")
+    return features, rejected.unionByName(vanished)
+
+
+def _slot(file_path: Column) -> Column:
+    """Slot of a file, from its URI-encoded path."""
+    return F.pmod(F.xxhash64(file_path), F.lit(N_SLOTS)).cast("int")
+
+
+def _is_among(slot: Column, slots: list[int]) -> Column:
+    """Test membership in a set of slots by one byte of a mask: one literal, where `isin` would make thousands."""
+    mask = bytearray(N_SLOTS)
+    for member in slots:
+        mask[member] = 1
+    return F.substring(F.lit(bytes(mask)), slot + 1, F.lit(1)) == F.lit(b"\x01")

@@ -1,0 +1,46 @@
+"""Parameters of the featurization pipeline."""
+
+from __future__ import annotations
+
+from pydantic import Field, PositiveInt, model_validator
+
+from fruit_features import backbones
+from fruit_features.inference import EngineName, Precision, get_engine
+from fruit_features.parameters import Parameters
+
+
+class FeaturizationParameters(Parameters):
+    """How photos become features.
+
+    Attributes:
+        backbone: Name of the network.
+        weights: `imagenet`, or a file.
+        engine: What runs the network.
+        precision: Arithmetic of the inference; `f32` gives the notebook's numbers, the others are faster and less exact.
+        batch_size: Photos per inference call; small batches stay in the processor's cache.
+        chunk_size: Photos per append to the feature store: what a crash can cost.
+        apply_exif_orientation: Turn photos as their EXIF tag says; the notebook ignores the tag.
+        n_calibration_photos: Photos that calibrate an `int8` network.
+        calibration_seed: Seed of their choice.
+
+    """
+
+    backbone: str
+    weights: str
+    engine: EngineName
+    precision: Precision
+    batch_size: PositiveInt
+    chunk_size: PositiveInt
+    apply_exif_orientation: bool
+    n_calibration_photos: int = Field(ge=1)
+    calibration_seed: int
+
+    @model_validator(mode="after")
+    def _check_together(self) -> FeaturizationParameters:
+        backbones.get(self.backbone).resolve_weights(self.weights)
+        allowed = get_engine(self.engine).PRECISIONS
+        if self.precision not in allowed:
+            raise ValueError(
+                f"precision={self.precision!r}: engine {self.engine!r} offers {', '.join(sorted(allowed))}"
+            )
+        return self

@@ -1,0 +1,49 @@
+"""The featurization pipeline."""
+
+from __future__ import annotations
+
+from kedro.pipeline import Pipeline, node
+
+from fruit_features.pipelines.featurization.nodes import (
+    build_network,
+    featurize_photos,
+    find_pending_photos,
+    select_features,
+)
+
+
+def create_pipeline() -> Pipeline:
+    """Listing of photos to an up-to-date feature store."""
+    return Pipeline(
+        [
+            node(build_network, ["networks", "params:featurization"], "network", name="build_network"),
+            node(
+                find_pending_photos,
+                ["photos", "known_features", "network"],
+                "pending_photos",
+                name="find_pending_photos",
+            ),
+            node(
+                featurize_photos,
+                ["images", "pending_photos", "network", "params:featurization"],
+                "feature_store",
+                name="featurize_photos",
+            ),
+        ],
+        tags="featurization",
+    )
+
+
+def create_selection_pipeline() -> Pipeline:
+    """Listing and feature store to this listing's features; stages that start from stored features begin with it."""
+    return Pipeline(
+        [
+            node(
+                select_features,
+                ["photos", "feature_store", "network"],
+                ["features", "rejected_images"],
+                name="select_features",
+            )
+        ],
+        tags="featurization",
+    )

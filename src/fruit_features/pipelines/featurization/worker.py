@@ -1,0 +1,100 @@
+"""What a Python worker does with photos: decode, infer, and give a reason for each that fails."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+
+from fruit_features.imaging import ImageError, decode
+from fruit_features.inference import get_engine
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from numpy.typing import NDArray
+    from pyspark import Broadcast
+
+    from fruit_features.inference import Network, Predictor
+
+
+class PhotoFeaturizer:
+    """Function for `DataFrame.mapInArrow`: batches of photos to batches of features.
+
+    Args:
+        network: The network, broadcast; fetched only by a worker that has not compiled it yet.
+        fingerprint: Its fingerprint, by which a worker knows that.
+        batch_size: Photos per inference call.
+        apply_exif_orientation: Passed to `decode`.
+
+    """
+
+    def __init__(
+        self, network: Broadcast[Network], *, fingerprint: str, batch_size: int, apply_exif_orientation: bool
+    ) -> None:
+        self._network = network
+        self._fingerprint = fingerprint
+        self._batch_size = batch_size
+        self._apply_exif_orientation = apply_exif_orientation
+
+    def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """Featurize record batches one by one.
+
+        Args:
+            batches: path, length, modificationTime, content.
+
+        Yields:
+            path, length, modificationTime, features list<float32>[n_features] or null, error or null: a row per photo.
+
+        """
+        predict, input_size, n_features = self._compiled()
+        photos = np.zeros((self._batch_size, input_size, input_size, 3), np.uint8)
+        for batch in batches:
+            features = np.empty((len(batch), n_features), np.float32)
+            errors: list[str | None] = [None] * len(batch)
+            n_done = n_waiting = 0
+            for row, content in enumerate(batch.column("content")):
+                try:
+                    photos[n_waiting] = decode(
+                        content.as_buffer(), input_size, apply_exif_orientation=self._apply_exif_orientation
+                    )
+                except ImageError as error:
+                    errors[row] = str(error)
+                    continue
+                n_waiting += 1
+                if n_waiting == self._batch_size:
+                    features[n_done : n_done + n_waiting] = predict(photos)
+                    n_done, n_waiting = n_done + n_waiting, 0
+            if n_waiting:  # the rest of `photos` is stale, and so are the features that come of it
+                features[n_done : n_done + n_waiting] = predict(photos)[:n_waiting]
+                n_done += n_waiting
+            yield pa.RecordBatch.from_pydict(
+                {
+                    "path": batch.column("path"),
+                    "length": batch.column("length"),
+                    "modificationTime": batch.column("modificationTime"),
+                    "features": _to_lists(features[:n_done], errors),
+                    "error": pa.array(errors, pa.string()),
+                }
+            )
+
+    def _compiled(self) -> tuple[Predictor, int, int]:
+        key = self._fingerprint, self._batch_size
+        if key not in _COMPILED:
+            network = self._network.value
+            predictor = get_engine(network.engine).load(network, self._batch_size)
+            _COMPILED[key] = predictor, network.input_size, network.n_features
+        return _COMPILED[key]
+
+
+_COMPILED: dict[tuple[str, int], tuple[Predictor, int, int]] = {}
+"""Networks that this worker process has compiled: Spark reuses the process for task after task."""
+
+
+def _to_lists(features: NDArray[np.float32], errors: list[str | None]) -> pa.ListArray:
+    """Spread the features of the good photos, (n_good, n_features), over all rows: null where there is an error."""
+    is_bad = np.array([error is not None for error in errors], bool)
+    offsets = np.zeros(len(errors) + 1, np.int32)
+    np.cumsum(np.where(is_bad, 0, features.shape[1]), out=offsets[1:])
+    return pa.ListArray.from_arrays(pa.array(offsets), pa.array(features.ravel()), mask=pa.array(is_bad))

@@ -1,0 +1,1 @@
+"""Lists the photos: one snapshot per run, which every later stage accounts for."""

@@ -1,0 +1,22 @@
+"""The reduction pipeline."""
+
+from __future__ import annotations
+
+from kedro.pipeline import Pipeline, node
+
+from fruit_features.pipelines.reduction.nodes import fit_pca
+
+
+def create_pipeline() -> Pipeline:
+    """Features to a PCA model."""
+    return Pipeline(
+        [
+            node(
+                fit_pca,
+                ["features", "network", "params:reduction"],
+                ["pca_model", "explained_variance"],
+                name="fit_pca",
+            )
+        ],
+        tags="reduction",
+    )
