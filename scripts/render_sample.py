@@ -40,7 +40,7 @@ class Part:
     shape: Field  # signed distance to the surface, negative inside
     skin: Field  # sRGB colour in [0, 1]
     gloss: float = 0.05  # strength of the highlight, 0 (felt) to 1 (wax)
-    relief: Field = lambda p: np.float32(0)  # height of detail too fine for the shape; it only bends the normals
+    relief: Field = lambda _: np.float32(0)  # height of detail too fine for the shape; it only bends the normals
 
 
 @dataclass(frozen=True)
@@ -148,9 +148,7 @@ def star(p: Array, rays: int, reach: float, width: float, base: float, droop: fl
 
 def apple(p: Array) -> Array:
     under = np.pi - from_top(p)
-    feet = (
-        0.16 * bell(under, 0.3) + 0.05 * ramp(1.9, 0.5, under) - 0.025 * np.cos(5 * around(p)) * ramp(1.5, 0.4, under)
-    )
+    feet = 0.16 * bell(under, 0.3) + 0.05 * ramp(1.9, 0.5, under) - 0.025 * np.cos(5 * around(p)) * ramp(1.5, 0.4, under)
     return globe(p, 0.82, 0, 0.37, 0.42) + feet
 
 
@@ -412,8 +410,8 @@ def render(fruit: Fruit, index: int, per_class: int) -> Image.Image:
     p = start[hit] + depth[hit, None] * ahead
     owner = distances(p).argmin(axis=0)
     colour, normal, gloss = np.empty_like(p), np.empty_like(p), np.empty_like(p[:, 0])
-    for index, part in enumerate(fruit.parts):
-        mine = owner == index
+    for owned_by, part in enumerate(fruit.parts):
+        mine = owner == owned_by
         colour[mine], normal[mine], gloss[mine] = part.skin(p[mine]), normals(part, p[mine]), part.gloss
     openness = np.clip(0.25 + 0.75 * distances(p + 0.12 * normal).min(axis=0) / 0.12, 0, 1)  # dark where parts meet
 

@@ -8,6 +8,7 @@ import os
 import platform
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kedro.framework.hooks import hook_impl
@@ -19,6 +20,7 @@ from fruit_features.parameters import nearest
 if TYPE_CHECKING:
     from kedro.framework.context import KedroContext
     from kedro.io import CatalogProtocol
+    from kedro.pipeline import Pipeline
     from kedro.pipeline.node import Node
 
 logger = logging.getLogger(__name__)
@@ -48,6 +50,32 @@ class ParameterHooks:
         _ = context.params  # checks every typed parameter: a bad one stops the run before Spark starts
 
 
+class ImagesRootHooks:
+    """Refuses a missing folder of photos before Spark starts."""
+
+    def __init__(self) -> None:
+        self._images_root = ""
+
+    @hook_impl
+    def after_context_created(self, context: KedroContext) -> None:
+        """Read where the photos are."""
+        self._images_root = context.config_loader["catalog"]["images"]["filepath"]
+
+    @hook_impl
+    def before_pipeline_run(self, pipeline: Pipeline) -> None:
+        """Look for the folder, where it is a local one.
+
+        Raises:
+            FileNotFoundError: It is not there.
+
+        """
+        if "images" in pipeline.inputs() and "://" not in self._images_root and not Path(self._images_root).is_dir():
+            raise FileNotFoundError(
+                f"images_root={self._images_root}: there is no such folder. Put photos there, in a folder per label, or name "
+                "another: kedro run --params images_root=FOLDER"
+            )
+
+
 class SparkHooks:
     """Starts the Spark session that `conf/<env>/spark.yml` describes."""
 
@@ -70,10 +98,14 @@ class SparkHooks:
         os.environ.setdefault("PYSPARK_PYTHON", sys.executable)  # else workers start whatever python3 is on PATH
         if "SPARK_HOME" not in os.environ or "JAVA_HOME" not in os.environ:
             use_supported_java()
+        if self._settings.get("spark.master", "").startswith("local"):
+            os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")  # else block manager and others bind a public address
         from pyspark.sql import SparkSession
 
         builder = SparkSession.builder
         for name, value in self._settings.items():
+            if value is None:  # an environment takes back what conf/base sets
+                continue
             builder = builder.config(name, value)
         builder.getOrCreate()
 
@@ -117,7 +149,7 @@ class RunReportHooks:
             self._counts = data
 
     @hook_impl
-    def after_pipeline_run(self, catalog: CatalogProtocol) -> None:
+    def after_pipeline_run(self, catalog: CatalogProtocol[str, Any]) -> None:
         """Save the report and say in one line what came out."""
         if self._counts is None:
             return

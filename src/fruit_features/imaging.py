@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 PREPROCESSING = "pillow-rgb-bicubic"
 """Names what `decode` does to the pixels; a change that alters them takes a new name (it is part of the fingerprint)."""
 
-MAX_PIXELS = 178_956_970
-"""Photos with more pixels are refused unread: twice Pillow's warning limit, where Pillow itself sees a bomb (536 MB as RGB)."""
+MAX_PIXELS = 2 * (Image.MAX_IMAGE_PIXELS or 0)
+"""Photos with more pixels are refused unread: where Pillow raises instead of warning (179 million, 537 MB as RGB)."""
 
 # Pillow may leave these modes out of what `convert("RGB")` scales: their samples are wider than 8 bits.
 _SIXTEEN_BIT_MODES = frozenset({"I;16", "I;16L", "I;16B", "I;16N"})
@@ -50,20 +50,15 @@ def decode(content: bytes | memoryview, size: int, *, apply_exif_orientation: bo
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # a broken photo becomes a row with a reason, not a line in the log
             with Image.open(io.BytesIO(content)) as image:
-                if image.width * image.height > MAX_PIXELS:
-                    raise ImageError(f"too large: {image.width}x{image.height} exceeds {MAX_PIXELS} pixels")
-                if apply_exif_orientation:
-                    image = ImageOps.exif_transpose(image)
-                return np.asarray(_to_rgb(image).resize((size, size)))
+                upright = ImageOps.exif_transpose(image) if apply_exif_orientation else image
+                return np.asarray(_to_rgb(upright).resize((size, size)))
     except ImageError:
         raise
     except UnidentifiedImageError:
         raise ImageError("not an image that Pillow can identify") from None
     except Image.DecompressionBombError:
         raise ImageError(f"too large: exceeds {MAX_PIXELS} pixels") from None
-    except (
-        Exception
-    ) as error:  # Pillow's plugins raise OSError, SyntaxError, ValueError, struct.error, ... on broken files
+    except Exception as error:  # Pillow's plugins raise OSError, SyntaxError, ValueError, struct.error, ... on broken files
         raise ImageError(f"cannot decode: {type(error).__name__}: {error}"[:200]) from None
 
 

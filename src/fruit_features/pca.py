@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 FloatArray = NDArray[np.float64]
 
+_FEWEST_PHOTOS = 2  # the sample covariance divides by n - 1
+
 
 @dataclass(frozen=True)
 class Moments:
@@ -131,7 +133,7 @@ def fit(
 
     """
     n_features = len(moments.mean)
-    if moments.count < 2:
+    if moments.count < _FEWEST_PHOTOS:
         raise ValueError(f"PCA needs at least 2 usable photos; there is {moments.count}")
     if n_components is not None and n_components > n_features:
         raise ValueError(f"reduction.n_components={n_components} exceeds the {n_features} features of a photo")
@@ -139,9 +141,7 @@ def fit(
     eigenvalues = np.clip(values[::-1], 0.0, None)  # a covariance has none below 0 but for rounding
     scale = np.finfo(np.float64).eps * max(1.0, float(np.square(moments.mean).sum()))
     if eigenvalues.sum() <= scale:
-        raise ValueError(
-            f"the features of all {moments.count} usable photos are equal: there is no variance to explain"
-        )
+        raise ValueError(f"the features of all {moments.count} usable photos are equal: there is no variance to explain")
     kept = n_components or n_components_for(eigenvalues / eigenvalues.sum(), variance_threshold)
     eigenvectors = _fix_signs(vectors[:, ::-1][:, :kept].T)
     return PcaModel(moments.mean, eigenvalues, eigenvectors, moments.count, fingerprint, centred)

@@ -1,12 +1,21 @@
 """Kedro project settings."""
 
-from fruit_features.hooks import ParameterHooks, RunReportHooks, SparkHooks
+import warnings
 
-HOOKS = (ParameterHooks(), SparkHooks(), RunReportHooks())
+from omegaconf.resolvers import oc
+
+from fruit_features.hooks import ImagesRootHooks, ParameterHooks, RunReportHooks, SparkHooks
+
+# Kedro's own business, at every start: it registers its resolvers by a function that OmegaConf is about to rename.
+warnings.filterwarnings("ignore", message=r"register_new_resolver\(\) is deprecated")
+
+# Last in, first out: parameters and folders are looked at before Spark starts.
+HOOKS = (RunReportHooks(), SparkHooks(), ImagesRootHooks(), ParameterHooks())
 
 CONFIG_LOADER_ARGS = {
     "base_env": "base",
     "default_run_env": "local",
     "merge_strategy": {"parameters": "soft", "spark": "soft"},  # an environment states only what differs
+    "custom_resolvers": {"oc.env": oc.env},  # conf/emr takes its S3 roots from the environment
     "config_patterns": {"spark": ["spark*", "spark*/**"]},
 }

@@ -98,8 +98,7 @@ def _from_file(scaled: keras.KerasTensor, weights: Weights, path: Path) -> keras
     layout, shapes = _inspect(path, wrong_file)
     if len(shapes) not in (N_ARRAYS, N_ARRAYS_WITH_TOP):
         raise WeightsError(
-            f"{wrong_file}: it holds {len(shapes)} arrays instead of {N_ARRAYS_WITH_TOP} "
-            f"({N_ARRAYS} without classifier)."
+            f"{wrong_file}: it holds {len(shapes)} arrays instead of {N_ARRAYS_WITH_TOP} ({N_ARRAYS} without classifier)."
         )
     network = keras.applications.MobileNetV2(
         input_tensor=scaled, alpha=1.0, include_top=len(shapes) == N_ARRAYS_WITH_TOP, pooling="avg", weights=None

@@ -104,9 +104,7 @@ def _describe_tensor(
     storage: Any, offset: Any, shape: Any, strides: Any, _requires_grad: Any = False, _hooks: Any = None
 ) -> _Tensor:
     """Stand-in for torch._utils._rebuild_tensor_v2: the storages stand behind the pickle, so arrays come later."""
-    if not isinstance(storage, _Storage) or not all(
-        isinstance(n, int) for n in (storage.size, offset, *shape, *strides)
-    ):
+    if not isinstance(storage, _Storage) or not all(isinstance(n, int) for n in (storage.size, offset, *shape, *strides)):
         raise WeightsError("it describes a tensor that is none.")
     return _Tensor(storage, offset, tuple(shape), tuple(strides))
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 
-class GrowingSparkDataset(SparkDatasetV2):
+class GrowingSparkDataset(SparkDatasetV2):  # type: ignore[misc]
     """`SparkDatasetV2` that loads no rows where nothing has been saved yet; `load_args.schema` (a DDL string) is required."""
 
     def _load(self) -> DataFrame:

@@ -64,7 +64,7 @@ class NetworksDataset(_NetworkFolder):
         fingerprints = (path.split("/")[-2] for path in self._fs.glob(f"{self._root}/*/{_RECORD}"))
         return {self._read_record(name)["configuration"]: partial(self._read, name) for name in fingerprints}
 
-    def save(self, data: Any) -> None:
+    def save(self, data: Any) -> None:  # noqa: ARG002
         """Refuse: `NetworkDataset` writes."""
         raise DatasetError("networks is read-only: save a single network as `network`")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
+from typing import TYPE_CHECKING, Any, Literal, Protocol, cast, get_args
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -67,4 +67,5 @@ def get_engine(name: EngineName) -> Engine:
     """
     if name not in ENGINES:
         raise ValueError(f"unknown engine {name!r}: choose one of {', '.join(ENGINES)}")
-    return importlib.import_module(f"{__name__}.{name}")  # type: ignore[return-value]
+    engine: Engine = cast("Engine", importlib.import_module(f"{__name__}.{name}"))
+    return engine

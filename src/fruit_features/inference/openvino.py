@@ -31,8 +31,12 @@ def export(model: Any) -> dict[str, bytes]:
 
     """
     import openvino
+    import tensorflow as tf
 
-    return serialize(openvino.convert_model(model))
+    # A traced function, where `convert_model(model)` would do too, gives input and output names that do not count up.
+    photos = tf.TensorSpec((None, *model.input_shape[1:]), tf.uint8, name="photos")
+    graph = tf.function(lambda photos: {"features": model(photos, training=False)}).get_concrete_function(photos)
+    return serialize(openvino.convert_model(graph))
 
 
 def serialize(model: Any) -> dict[str, bytes]:

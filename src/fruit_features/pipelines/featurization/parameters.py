@@ -40,7 +40,5 @@ class FeaturizationParameters(Parameters):
         backbones.get(self.backbone).resolve_weights(self.weights)
         allowed = get_engine(self.engine).PRECISIONS
         if self.precision not in allowed:
-            raise ValueError(
-                f"precision={self.precision!r}: engine {self.engine!r} offers {', '.join(sorted(allowed))}"
-            )
+            raise ValueError(f"precision={self.precision!r}: engine {self.engine!r} offers {', '.join(sorted(allowed))}")
         return self

@@ -25,9 +25,7 @@ _ROWS_PER_SUM = 2048
 _MOMENTS_SCHEMA = "block int, count bigint, mean binary, scatter binary"
 
 
-def fit_pca(
-    features: DataFrame, network: Network, parameters: ReductionParameters
-) -> tuple[pd.DataFrame, pd.DataFrame]:
+def fit_pca(features: DataFrame, network: Network, parameters: ReductionParameters) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Fit the PCA in one pass over the features.
 
     Photos are dealt into blocks by a hash of their path and sorted within: the same photos give the same bits, whatever the

@@ -22,9 +22,7 @@ def plot_scree(explained_variance: pd.DataFrame, pca_model: pd.DataFrame) -> go.
     n_components = int(pca_model["n_components"].iloc[0])
     reached = explained_variance["cumulative"].iloc[n_components - 1]
     figure = go.Figure()
-    figure.add_bar(
-        x=explained_variance["component"], y=explained_variance["explained_variance_ratio"], name="one component"
-    )
+    figure.add_bar(x=explained_variance["component"], y=explained_variance["explained_variance_ratio"], name="one component")
     figure.add_scatter(x=explained_variance["component"], y=explained_variance["cumulative"], name="cumulative")
     figure.add_vline(x=n_components, line_dash="dash", annotation_text=f"{n_components} components: {reached:.1%}")
     figure.update_layout(

@@ -1,0 +1,61 @@
+# Needs Python 3.11 to 3.13 and make; everything else, Java included, comes with `make setup`, which every target runs when due.
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && { command -v $$p; break; }; done)
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+export KEDRO_DISABLE_TELEMETRY := 1
+
+.PHONY: help setup demo demo-photos viz test lint format lock clean
+
+help:  ## List the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
+
+setup: $(READY)  ## Make .venv from the lock file
+
+$(READY): requirements.lock requirements-build.lock pyproject.toml
+	@test -n "$(PYTHON)" || { echo "No Python 3.11, 3.12 or 3.13 on PATH: install one, or say make PYTHON=/path/to/python"; exit 1; }
+	$(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-build.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-build-isolation -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: $(READY)  ## Run the whole mission on the bundled sample, without network
+	$(BIN)/kedro run --env demo
+	@$(BIN)/python scripts/summarize.py data
+
+SOLAR_CELLS := data/01_raw/solar_cells
+
+demo-photos: $(READY)  ## The same on 2,624 real photos of solar cells (downloads 91 MB, CC BY-NC-SA)
+	$(BIN)/python scripts/fetch_solar_cells.py --out $(SOLAR_CELLS)
+	$(BIN)/kedro run --env demo --params images_root=$(SOLAR_CELLS),output_root=data/solar_cells
+	@$(BIN)/python scripts/summarize.py data/solar_cells
+
+viz: $(READY)  ## Open Kedro-Viz
+	$(BIN)/kedro viz run
+
+test: $(READY)  ## Run the tests
+	$(BIN)/python -m pytest
+
+lint: $(READY)  ## Ruff, strict mypy, and the architecture's contracts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(READY)  ## Let ruff fix and format
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+UV_COMPILE = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
+
+lock:  ## Resolve the lock files anew (needs uv)
+	$(UV_COMPILE) pyproject.toml --group dev -o requirements.lock
+	printf 'setuptools\n' | $(UV_COMPILE) - -c requirements.lock -o requirements-build.lock
+
+clean:  ## Remove .venv and caches; results stay
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
