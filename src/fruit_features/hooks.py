@@ -95,6 +95,8 @@ class SparkHooks:
         self._start()
 
     def _start(self) -> None:
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow, where it is needed, has nothing to say
+        os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")  # nor to look for
         os.environ.setdefault("PYSPARK_PYTHON", sys.executable)  # else workers start whatever python3 is on PATH
         if "SPARK_HOME" not in os.environ or "JAVA_HOME" not in os.environ:
             use_supported_java()

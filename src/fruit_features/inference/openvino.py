@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 if TYPE_CHECKING:
-    import numpy as np
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
     from fruit_features.inference import Network, Precision, Predictor
@@ -15,6 +19,8 @@ if TYPE_CHECKING:
 PRECISIONS: frozenset[Precision] = frozenset({"f32", "bf16", "int8"})
 
 _XML, _BIN = "network.xml", "network.bin"
+
+_CAPABILITIES: dict[Precision, str] = {"f32": "FP32", "bf16": "BF16", "int8": "INT8"}
 
 # int8 layers are int8 in the network itself; what surrounds them stays float32.
 _PRECISION_HINTS: dict[Precision, str] = {"f32": "f32", "bf16": "bf16", "int8": "f32"}
@@ -49,11 +55,34 @@ def serialize(model: Any) -> dict[str, bytes]:
         return {name: Path(folder, name).read_bytes() for name in (_XML, _BIN)}
 
 
-def read(files: Any) -> Any:
-    """Read the two files of an IR back into an `openvino.Model`."""
+def quantize(files: Mapping[str, bytes], photos: NDArray[np.uint8]) -> dict[str, bytes]:
+    """Quantise a float32 network to int8 by NNCF's post-training quantisation, calibrated on photos.
+
+    Args:
+        files: What `export` wrote.
+        photos: uint8 (n, size, size, 3), decoded as the network's photos will be.
+
+    Returns:
+        The files of the int8 network.
+    """
+    import nncf
     import openvino
 
-    return openvino.Core().read_model(model=files[_XML], weights=files[_BIN])
+    nncf.set_log_level(logging.ERROR)
+    model = openvino.Core().read_model(model=files[_XML], weights=files[_BIN])
+    calibration = nncf.Dataset([photo[np.newaxis] for photo in photos])
+    quantized = nncf.quantize(
+        model, calibration, preset=nncf.QuantizationPreset.MIXED, subset_size=len(photos), target_device=nncf.TargetDevice.CPU
+    )
+    return serialize(quantized)
+
+
+def native_precisions() -> frozenset[Precision]:
+    """Precisions that this machine's processor computes in; OpenVINO emulates the others, or computes them in float32."""
+    import openvino
+
+    capabilities = openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    return frozenset(name for name, flag in _CAPABILITIES.items() if flag in capabilities)
 
 
 def load(network: Network, batch_size: int) -> Predictor:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Mapping
 
+import numpy as np
+from numpy.typing import NDArray
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from fruit_features import backbones
-from fruit_features.inference import Network, get_engine
-from fruit_features.pipelines.featurization.fingerprint import fingerprint_configuration
+from fruit_features.imaging import ImageError, decode
+from fruit_features.inference import Network, get_engine, openvino
+from fruit_features.pipelines.featurization.fingerprint import fingerprint_calibrated, fingerprint_configuration
 from fruit_features.pipelines.featurization.parameters import FeaturizationParameters
 from fruit_features.pipelines.featurization.worker import PhotoFeaturizer
 
@@ -22,34 +25,64 @@ PHOTO_KEY = ["path", "length", "modificationTime"]
 N_SLOTS = 2**16
 """Paths are hashed into this many slots. A chunk is a set of slots, so the driver's plan never outgrows them."""
 
+_HASH_RANGE = 2**32
+
 UNREADABLE = "could not be read: it vanished, or may not be read"
 
 _WORKER_SCHEMA = "path string, length bigint, modificationTime timestamp, features array<float>, error string"
 
 
-def build_network(networks: Mapping[str, Callable[[], Network]], parameters: FeaturizationParameters) -> Network:
+def sample_calibration_photos(images: DataFrame, photos: DataFrame, parameters: FeaturizationParameters) -> DataFrame:
+    """Choose the photos that calibrate an int8 network: a seeded hash of the path decides, whatever the partitions.
+
+    Args:
+        images: path, modificationTime, length, content.
+        photos: The listing.
+        parameters: Precision; about how many photos, and the seed.
+
+    Returns:
+        path, content. Lazy: nothing is read unless an int8 network has to be built.
+    """
+    if parameters.precision != "int8":
+        return images.limit(0).select("path", "content")
+    share = parameters.n_calibration_photos / max(1, photos.count())
+    seeded = F.xxhash64(F.col("_metadata.file_path"), F.lit(parameters.calibration_seed))
+    return images.where(F.pmod(seeded, F.lit(_HASH_RANGE)) < share * _HASH_RANGE).select("path", "content")
+
+
+def build_network(
+    networks: Mapping[str, Callable[[], Network]], calibration_photos: DataFrame, parameters: FeaturizationParameters
+) -> Network:
     """Take the network of this configuration from those already built, or build it with Keras and export it.
 
     Args:
         networks: Loaders of the networks that earlier runs kept, by configuration.
+        calibration_photos: path, content; used for int8 alone.
         parameters: Backbone, weights, engine and precision.
 
+    Raises:
+        ValueError: An int8 network has no photo to be calibrated on.
     """
+    _say_how_precision_is_computed(parameters)
     configuration = fingerprint_configuration(parameters)
     if configuration in networks:
         return networks[configuration]()
     backbone = backbones.get(parameters.backbone)
     logger.info("Building %s with weights %s, once", backbone.name, parameters.weights)
-    model = backbone.build(backbone.resolve_weights(parameters.weights))
+    files = get_engine(parameters.engine).export(backbone.build(backbone.resolve_weights(parameters.weights)))
+    fingerprint = configuration
+    if parameters.precision == "int8":
+        files = openvino.quantize(files, _decode_all(calibration_photos, backbone.input_size, parameters))
+        fingerprint = fingerprint_calibrated(configuration, files)
     return Network(
-        fingerprint=configuration,
+        fingerprint=fingerprint,
         configuration=configuration,
         backbone=backbone.name,
         engine=parameters.engine,
         precision=parameters.precision,
         input_size=backbone.input_size,
         n_features=backbone.n_features,
-        files=get_engine(parameters.engine).export(model),
+        files=files,
     )
 
 
@@ -143,6 +176,28 @@ def select_features(photos: DataFrame, feature_store: DataFrame, network: Networ
     vanished = unreadable.select("path", "label", F.lit(UNREADABLE).alias("reason"))
     features = featurized.where(F.col("error").isNull()).select("path", "label", "features")
     return features, rejected.unionByName(vanished)
+
+
+def _decode_all(photos: DataFrame, size: int, parameters: FeaturizationParameters) -> NDArray[np.uint8]:
+    """Decode those of a few photos that can be: uint8 (n_decoded, size, size, 3), in the order of their paths."""
+    decoded = []
+    for content in photos.orderBy("path").toArrow().column("content"):
+        try:
+            decoded.append(decode(content.as_buffer(), size, apply_exif_orientation=parameters.apply_exif_orientation))
+        except ImageError:
+            continue
+    if not decoded:
+        raise ValueError("precision=int8 needs photos to calibrate on, and none could be decoded: choose f32 or bf16")
+    return np.stack(decoded)
+
+
+def _say_how_precision_is_computed(parameters: FeaturizationParameters) -> None:
+    """Log it when this machine would not gain by the precision that was asked for."""
+    if parameters.engine == "openvino" and parameters.precision not in openvino.native_precisions():
+        logger.warning(
+            "This processor does not compute in %s: OpenVINO falls back on wider arithmetic, right but hardly faster than f32",
+            parameters.precision,
+        )
 
 
 def _slot(file_path: Column) -> Column:

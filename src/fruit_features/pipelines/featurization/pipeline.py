@@ -8,6 +8,7 @@ from fruit_features.pipelines.featurization.nodes import (
     build_network,
     featurize_photos,
     find_pending_photos,
+    sample_calibration_photos,
     select_features,
 )
 
@@ -16,7 +17,18 @@ def create_pipeline() -> Pipeline:
     """Listing of photos to an up-to-date feature store."""
     return Pipeline(
         [
-            node(build_network, ["networks", "params:featurization"], "network", name="build_network"),
+            node(
+                sample_calibration_photos,
+                ["images", "photos", "params:featurization"],
+                "calibration_photos",
+                name="sample_calibration_photos",
+            ),
+            node(
+                build_network,
+                ["networks", "calibration_photos", "params:featurization"],
+                "network",
+                name="build_network",
+            ),
             node(
                 find_pending_photos,
                 ["photos", "known_features", "network"],

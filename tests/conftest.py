@@ -1,0 +1,99 @@
+"""What the tests share: one Spark session, one tree of photos, one tiny network, and one run of everything."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+from kedro.framework.session import KedroSession
+from kedro.framework.startup import bootstrap_project
+
+from tests.photos import PhotoTree, write_photo_tree
+from tests.runs import PROJECT, Outputs, run_project
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import keras
+    from pyspark.sql import SparkSession
+
+    from fruit_features.inference import EngineName, Network
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ.setdefault("KEDRO_DISABLE_TELEMETRY", "1")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _bootstrapped() -> None:
+    bootstrap_project(PROJECT)
+
+
+@pytest.fixture(scope="session")
+def spark() -> Iterator[SparkSession]:
+    """The session that a run in the environment `test` starts; runs of the project share it."""
+    from pyspark.sql import SparkSession
+
+    from fruit_features.hooks import SparkHooks
+
+    hooks = SparkHooks()
+    with KedroSession.create(PROJECT, env="test") as session:
+        hooks.after_context_created(session.load_context())
+    hooks.before_pipeline_run()
+    session = SparkSession.getActiveSession()
+    assert session is not None
+    yield session
+    session.stop()
+
+
+@pytest.fixture(scope="session")
+def photo_tree(tmp_path_factory: pytest.TempPathFactory) -> PhotoTree:
+    """Some forty photos in all colour modes, five of them broken; tests that change the tree take a copy."""
+    return write_photo_tree(tmp_path_factory.mktemp("tree") / "my photos")
+
+
+@pytest.fixture(scope="session")
+def full_run(spark: SparkSession, photo_tree: PhotoTree, tmp_path_factory: pytest.TempPathFactory) -> Outputs:
+    """A run of everything on `photo_tree`, from scratch; tests that run on take a copy."""
+    return run_project(photo_tree.root, Outputs(tmp_path_factory.mktemp("run") / "data"))
+
+
+@pytest.fixture(scope="session")
+def tiny_model() -> keras.Model:
+    """A network of a few layers, uint8 (batch, 32, 32, 3) to float32 (batch, 5), whose features differ from photo to photo."""
+    import keras
+    from keras import layers
+
+    keras.utils.set_random_seed(0)
+    photos = keras.Input((32, 32, 3), dtype="uint8")
+    x = layers.Rescaling(1 / 127.5, -1)(photos)
+    x = layers.ReLU(6.0)(layers.BatchNormalization()(layers.Conv2D(8, 3, 2, padding="same")(x)))
+    x = layers.DepthwiseConv2D(3, padding="same")(x)
+    x = layers.Conv2D(5, 1, bias_initializer="random_normal")(x)
+    return keras.Model(photos, layers.GlobalAveragePooling2D()(x), name="tiny")
+
+
+@pytest.fixture(scope="session")
+def tiny_networks(tiny_model: keras.Model) -> dict[EngineName, Network]:
+    """The tiny network as every engine exports it."""
+    from fruit_features.inference import ENGINES, Network, get_engine
+
+    return {
+        name: Network(
+            fingerprint=f"tiny-{name}",
+            configuration=f"tiny-{name}",
+            backbone="tiny",
+            engine=name,
+            precision="f32",
+            input_size=32,
+            n_features=5,
+            files=get_engine(name).export(tiny_model),
+        )
+        for name in ENGINES
+    }
+
+
+@pytest.fixture(scope="session")
+def tiny_network(tiny_networks: dict[EngineName, Network]) -> Network:
+    """The tiny network as the default engine exports it."""
+    return tiny_networks["openvino"]
