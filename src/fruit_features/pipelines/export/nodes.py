@@ -47,7 +47,8 @@ def project_features(features: DataFrame, pca_model: pd.DataFrame, network: Netw
             )
 
     schema = ", ".join(["path string", "label string", *(f"{column} float" for column in columns)])
-    return features.mapInArrow(project_batches, schema)
+    n_files = features.sparkSession.sparkContext.defaultParallelism
+    return features.coalesce(n_files).mapInArrow(project_batches, schema)
 
 
 def sort_for_csv(pca_features: DataFrame) -> DataFrame:

@@ -18,4 +18,5 @@ def list_photos(images: DataFrame) -> DataFrame:
 
     """
     label = F.element_at(F.split("path", "/"), -2)
-    return images.select("path", label.alias("label"), "length", "modificationTime", F.col("_metadata.file_path"))
+    listing = images.select("path", label.alias("label"), "length", "modificationTime", F.col("_metadata.file_path"))
+    return listing.coalesce(images.sparkSession.sparkContext.defaultParallelism)  # short rows: a few files hold them all

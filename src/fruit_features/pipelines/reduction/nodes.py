@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from itertools import groupby
-from operator import itemgetter
-from typing import Any
+from functools import partial
+from itertools import chain
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, Row
 from pyspark.sql import functions as F
 
 from fruit_features import pca
@@ -19,17 +18,19 @@ from fruit_features.inference import Network
 from fruit_features.pca import FloatArray, Moments, PcaModel
 from fruit_features.pipelines.reduction.parameters import ReductionParameters
 
-_ROWS_PER_SUM = 2048
-"""Rows per matrix product: enough for BLAS to run at full speed, 21 MB as float64 at 1280 features."""
+_MOMENTS_SCHEMA = "count bigint, total binary, products binary"
 
-_MOMENTS_SCHEMA = "block int, count bigint, mean binary, scatter binary"
+_MOST_PARTIAL_SUMS = 32
+"""Each is 13 MB at 1280 features, and the driver merges them: more cores than these would cost more than they bring."""
+
+_ROWS_IN_HAND = 4096
+"""Rows that a worker gathers before it sums them: 21 MB at 1280 features."""
 
 
 def fit_pca(features: DataFrame, network: Network, parameters: ReductionParameters) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Fit the PCA in one pass over the features.
+    """Fit the PCA: one look at the features for their range, one for their moments, one eigendecomposition on the driver.
 
-    Photos are dealt into blocks by a hash of their path and sorted within: the same photos give the same bits, whatever the
-    number of cores and the history of the feature store.
+    The same photos give the same bits, whatever the number of cores and the history of the feature store.
 
     Args:
         features: path, label, features array<float>.
@@ -45,16 +46,14 @@ def fit_pca(features: DataFrame, network: Network, parameters: ReductionParamete
         ValueError: Fewer than two photos, or no variance.
 
     """
-    block = F.pmod(F.xxhash64("path"), F.lit(parameters.n_blocks)).cast("int")
-    blocks = (
-        features.select(block.alias("block"), "path", "features")
-        .repartition(parameters.n_blocks, "block")
-        .sortWithinPartitions("block", "path")
-        .select("block", "features")
-    )
-    rows = blocks.mapInArrow(_moments_of_blocks, _MOMENTS_SCHEMA).toArrow().sort_by("block").to_pylist()
+    largest = F.max(F.greatest(F.array_max("features"), -F.array_min("features")))
+    ((count, largest),) = features.agg(F.count("*"), largest).collect()
+    step = pca.grid_step(largest or 0.0, count)
+    n_partial_sums = min(_MOST_PARTIAL_SUMS, features.sparkSession.sparkContext.defaultParallelism)
+    spread = features.select("features").coalesce(n_partial_sums)
+    partial_sums = spread.mapInArrow(partial(_sum_moments, step=step), _MOMENTS_SCHEMA).collect()
     model = pca.fit(
-        pca.merge_all(_moments_from_row(row) for row in rows),
+        pca.merge_all(_moments_from_row(row, step) for row in partial_sums),
         fingerprint=network.fingerprint,
         variance_threshold=parameters.variance_threshold,
         n_components=parameters.n_components,
@@ -63,49 +62,36 @@ def fit_pca(features: DataFrame, network: Network, parameters: ReductionParamete
     return _model_table(model), _explained_variance_table(model.explained_variance_ratio)
 
 
-def _moments_of_blocks(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """Sum the moments of each block of a partition, whose rows come sorted by block."""
-    for block, pieces in groupby(_pieces(batches), key=itemgetter(0)):
-        moments = pca.merge_all(Moments.of(rows) for rows in _regroup(rows for _, rows in pieces))
+def _sum_moments(batches: Iterable[pa.RecordBatch], step: float) -> Iterator[pa.RecordBatch]:
+    """Sum the moments of a partition, for `DataFrame.mapInArrow`; an empty one has none."""
+    moments = (Moments.of(rows, step) for rows in _gather(batches))
+    first = next(moments, None)
+    if first is not None:
+        merged = pca.merge_all(chain([first], moments))
         yield pa.RecordBatch.from_pydict(
             {
-                "block": pa.array([block], pa.int32()),
-                "count": pa.array([moments.count], pa.int64()),
-                "mean": pa.array([moments.mean.tobytes()], pa.binary()),
-                "scatter": pa.array([moments.scatter.tobytes()], pa.binary()),
+                "count": pa.array([merged.count], pa.int64()),
+                "total": pa.array([merged.total.tobytes()], pa.binary()),
+                "products": pa.array([merged.products.tobytes()], pa.binary()),
             }
         )
 
 
-def _pieces(batches: Iterable[pa.RecordBatch]) -> Iterator[tuple[int, NDArray[np.float32]]]:
-    """Cut record batches where the block changes: (block, float32 (n_rows, n_features))."""
-    for batch in batches:
-        blocks = batch.column("block").to_numpy()
-        rows = batch.column("features").flatten().to_numpy().reshape(len(batch), -1)
-        cuts = np.flatnonzero(np.diff(blocks)) + 1
-        yield from zip(blocks[[0, *cuts]].tolist(), np.split(rows, cuts), strict=True)
-
-
-def _regroup(pieces: Iterable[NDArray[np.float32]]) -> Iterator[NDArray[np.float32]]:
-    """Regroup rows to `_ROWS_PER_SUM` at a time: sums must not depend on where Arrow happened to cut its batches."""
+def _gather(batches: Iterable[pa.RecordBatch]) -> Iterator[NDArray[np.float32]]:
+    """Gather small record batches into arrays of at least `_ROWS_IN_HAND` rows, but for the last."""
     waiting: list[NDArray[np.float32]] = []
-    n_waiting = 0
-    for piece in pieces:
-        rest = piece
-        while n_waiting + len(rest) >= _ROWS_PER_SUM:
-            n_taken = _ROWS_PER_SUM - n_waiting
-            yield np.concatenate([*waiting, rest[:n_taken]])
-            rest, waiting, n_waiting = rest[n_taken:], [], 0
-        if len(rest):
-            waiting.append(rest)
-            n_waiting += len(rest)
+    for batch in batches:
+        waiting.append(batch.column("features").flatten().to_numpy().reshape(len(batch), -1))
+        if sum(map(len, waiting)) >= _ROWS_IN_HAND:
+            yield np.concatenate(waiting)
+            waiting = []
     if waiting:
         yield np.concatenate(waiting)
 
 
-def _moments_from_row(row: dict[str, Any]) -> Moments:
-    mean = np.frombuffer(row["mean"])
-    return Moments(row["count"], mean, np.frombuffer(row["scatter"]).reshape(len(mean), len(mean)))
+def _moments_from_row(row: Row, step: float) -> Moments:
+    total = np.frombuffer(row["total"], np.int64)
+    return Moments(step, row["count"], total, np.frombuffer(row["products"], np.int64).reshape(len(total), len(total)))
 
 
 def _model_table(model: PcaModel) -> pd.DataFrame:

@@ -14,11 +14,9 @@ class ReductionParameters(Parameters):
         variance_threshold: Cumulative explained variance ratio to reach, in (0, 1].
         n_components: Number of components to keep instead, or null.
         centred: Subtract the mean before projecting; Spark ML and the notebook do not.
-        n_blocks: Blocks of photos whose moments are summed apart and then merged; the most tasks that can share the work.
 
     """
 
     variance_threshold: float = Field(gt=0, le=1)
     n_components: PositiveInt | None
     centred: bool
-    n_blocks: PositiveInt
