@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import importlib.metadata
 import logging
 import os
@@ -9,7 +10,7 @@ import platform
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from kedro.framework.hooks import hook_impl
 from kedro.framework.project import pipelines
@@ -59,7 +60,8 @@ class ImagesRootHooks:
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
         """Read where the photos are."""
-        self._images_root = context.config_loader["catalog"]["images"]["filepath"]
+        images_root = context.config_loader["catalog"]["images"]["filepath"]
+        self._images_root = images_root if "://" in images_root else str(context.project_path / images_root)
 
     @hook_impl
     def before_pipeline_run(self, pipeline: Pipeline) -> None:
@@ -74,6 +76,62 @@ class ImagesRootHooks:
                 f"images_root={self._images_root}: there is no such folder. Put photos there, in a folder per label, or name "
                 "another: kedro run --params images_root=FOLDER"
             )
+
+
+class OutputLockHooks:
+    """Lets one run at a time write to a local output folder; the lock of a dead run is void, as the system drops it."""
+
+    def __init__(self) -> None:
+        self._folder = Path()
+        self._is_local = False
+        self._lock: IO[str] | None = None
+
+    @hook_impl
+    def after_context_created(self, context: KedroContext) -> None:
+        """Read where results go."""
+        feature_store = context.config_loader["catalog"]["feature_store"]["filepath"]
+        self._is_local = "://" not in feature_store
+        self._folder = (context.project_path / feature_store).parent
+
+    @hook_impl
+    def before_pipeline_run(self) -> None:
+        """Take the lock.
+
+        Raises:
+            RuntimeError: Another run has it.
+        """
+        if not self._is_local:
+            return
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._lock = (self._folder / ".lock").open("a+")
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._lock.seek(0)
+            holder = self._lock.read().strip()
+            self._lock.close()
+            raise RuntimeError(
+                f"another run (process {holder}) is writing to {self._folder}: wait for it to end, or choose another "
+                "folder: kedro run --params output_root=FOLDER"
+            ) from None
+        self._lock.truncate(0)
+        self._lock.write(str(os.getpid()))
+        self._lock.flush()
+
+    @hook_impl
+    def after_pipeline_run(self) -> None:
+        """Release the lock."""
+        self._release()
+
+    @hook_impl
+    def on_pipeline_error(self) -> None:
+        """Release the lock."""
+        self._release()
+
+    def _release(self) -> None:
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
 
 
 class SparkHooks:

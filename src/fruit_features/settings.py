@@ -4,13 +4,13 @@ import warnings
 
 from omegaconf.resolvers import oc
 
-from fruit_features.hooks import ImagesRootHooks, ParameterHooks, RunReportHooks, SparkHooks
+from fruit_features.hooks import ImagesRootHooks, OutputLockHooks, ParameterHooks, RunReportHooks, SparkHooks
 
 # Kedro's own business, at every start: it registers its resolvers by a function that OmegaConf is about to rename.
 warnings.filterwarnings("ignore", message=r"register_new_resolver\(\) is deprecated")
 
 # Last in, first out: parameters and folders are looked at before Spark starts.
-HOOKS = (RunReportHooks(), SparkHooks(), ImagesRootHooks(), ParameterHooks())
+HOOKS = (RunReportHooks(), SparkHooks(), OutputLockHooks(), ImagesRootHooks(), ParameterHooks())
 
 CONFIG_LOADER_ARGS = {
     "base_env": "base",

@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
 
 from fruit_features.inference import Network
 from fruit_features.pca import PcaModel
+from fruit_features.pipelines.export.parameters import ExportParameters
 
 
 def project_features(features: DataFrame, pca_model: pd.DataFrame, network: Network) -> DataFrame:
@@ -51,13 +53,26 @@ def project_features(features: DataFrame, pca_model: pd.DataFrame, network: Netw
     return features.coalesce(n_files).mapInArrow(project_batches, schema)
 
 
-def sort_for_csv(pca_features: DataFrame) -> DataFrame:
-    """Bring all rows into one partition, sorted by path: one CSV file that is the same whenever the rows are."""
-    return pca_features.repartition(1).sortWithinPartitions("path")
+def sort_for_csv(pca_features: DataFrame, parameters: ExportParameters) -> DataFrame:
+    """Bring all rows into one partition, sorted by path: one CSV file that is the same whenever the rows are.
+
+    Args:
+        pca_features: path, label, pca_1 .. pca_k.
+        parameters: Whether to disarm what a spreadsheet would take for a formula.
+
+    """
+    rows = pca_features.repartition(1).sortWithinPartitions("path")
+    if not parameters.escape_formulas:
+        return rows
+    return rows.withColumns({name: _escape_formula(name) for name in ("path", "label")})
 
 
 def account_for_photos(
-    photos: DataFrame, pending_photos: DataFrame, pca_features: DataFrame, rejected_images: DataFrame
+    photos: DataFrame,
+    pending_photos: DataFrame,
+    pca_features: DataFrame,
+    rejected_images: DataFrame,
+    parameters: ExportParameters,
 ) -> dict[str, Any]:
     """Count the photos at every stage, and refuse a result that lost or doubled one.
 
@@ -65,7 +80,7 @@ def account_for_photos(
         listed, featurized (by this run), reused (from earlier runs), rejected, exported; rejected_by_reason; components.
 
     Raises:
-        RuntimeError: listed is not exported + rejected.
+        RuntimeError: listed is not exported + rejected, or more than `max_reject_ratio` of the photos were rejected.
 
     """
     listed, pending = photos.count(), pending_photos.count()
@@ -76,6 +91,11 @@ def account_for_photos(
             f"{listed} photos were listed, but {exported} exported and {rejected} rejected: the feature store lacks photos or "
             "holds some twice. Delete the store (04_feature/feature_store) and run again; the photos are untouched"
         )
+    if parameters.max_reject_ratio is not None and rejected > parameters.max_reject_ratio * listed:
+        raise RuntimeError(
+            f"{rejected} of {listed} photos were rejected, more than export.max_reject_ratio={parameters.max_reject_ratio} "
+            f"allows; everything is written, rejected_images has their reasons: {rejected_by_reason}"
+        )
     return {
         "listed": listed,
         "featurized": pending,
@@ -85,6 +105,11 @@ def account_for_photos(
         "rejected_by_reason": rejected_by_reason,
         "components": len(pca_features.columns) - len(["path", "label"]),
     }
+
+
+def _escape_formula(column: str) -> Column:
+    """Put an apostrophe where a spreadsheet would see a formula (OWASP's list of its first characters)."""
+    return F.regexp_replace(column, r"^(?=[=+\-@\t\r])", "'").alias(column)
 
 
 def _model_from_table(table: pd.DataFrame) -> PcaModel:

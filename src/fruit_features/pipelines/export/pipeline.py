@@ -12,10 +12,10 @@ def create_pipeline() -> Pipeline:
     return Pipeline(
         [
             node(project_features, ["features", "pca_model", "network"], "pca_features", name="project_features"),
-            node(sort_for_csv, "pca_features", "pca_features_csv", name="sort_for_csv"),
+            node(sort_for_csv, ["pca_features", "params:export"], "pca_features_csv", name="sort_for_csv"),
             node(
                 account_for_photos,
-                ["photos", "pending_photos", "pca_features", "rejected_images"],
+                ["photos", "pending_photos", "pca_features", "rejected_images", "params:export"],
                 "photo_counts",
                 name="account_for_photos",
             ),

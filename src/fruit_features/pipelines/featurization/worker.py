@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
+from pyspark import TaskContext
 
 from fruit_features.imaging import ImageError, decode
 from fruit_features.inference import get_engine
+from fruit_features.pipelines.featurization.isolation import decode_in_child
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -49,6 +51,9 @@ class PhotoFeaturizer:
 
         """
         predict, input_size, n_features = self._compiled()
+        # The first try of this task killed its worker, perhaps by one of these photos: take them one by one.
+        task = TaskContext.get()
+        decode_photo = decode_in_child if task is not None and task.attemptNumber() else decode
         photos = np.zeros((self._batch_size, input_size, input_size, 3), np.uint8)
         for batch in batches:
             features = np.empty((len(batch), n_features), np.float32)
@@ -56,7 +61,7 @@ class PhotoFeaturizer:
             n_done = n_waiting = 0
             for row, content in enumerate(batch.column("content")):
                 try:
-                    photos[n_waiting] = decode(
+                    photos[n_waiting] = decode_photo(
                         content.as_buffer(), input_size, apply_exif_orientation=self._apply_exif_orientation
                     )
                 except ImageError as error:

@@ -1,0 +1,20 @@
+"""Parameters of the export pipeline."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from fruit_features.parameters import Parameters
+
+
+class ExportParameters(Parameters):
+    """What the exported tables look like, and when a run counts as failed.
+
+    Attributes:
+        max_reject_ratio: Fail the run, with everything written, if more than this share of photos is rejected; null: never.
+        escape_formulas: Put an apostrophe before labels and paths in CSV files that a spreadsheet would take for formulas.
+
+    """
+
+    max_reject_ratio: float | None = Field(ge=0, le=1)
+    escape_formulas: bool
