@@ -24,6 +24,10 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("KEDRO_DISABLE_TELEMETRY", "1")
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("filterwarnings", r"ignore:register_new_resolver\(\) is deprecated")  # Kedro's own business
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _bootstrapped() -> None:
     bootstrap_project(PROJECT)

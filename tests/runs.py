@@ -7,10 +7,13 @@ import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 from kedro.framework.session import KedroSession
+
+if TYPE_CHECKING:
+    from kedro.io import DataCatalog
 
 PROJECT = Path(__file__).resolve().parents[1]
 
@@ -77,6 +80,13 @@ def run_project(images_root: Path, outputs: Outputs, *pipelines: str, **paramete
     with contextlib.chdir(outputs.root), KedroSession.create(PROJECT, env="test", runtime_params=runtime_params) as run:
         run.run(pipeline_names=list(pipelines) or None)
     return outputs
+
+
+def load_catalog(images_root: Path, outputs: Outputs) -> DataCatalog:
+    """The catalog that such a run would use."""
+    runtime_params = {"images_root": str(images_root), "output_root": str(outputs.root)}
+    with KedroSession.create(PROJECT, env="test", runtime_params=runtime_params) as session:
+        return session.load_context().catalog
 
 
 def as_path(uri: str) -> Path:

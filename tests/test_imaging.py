@@ -33,9 +33,9 @@ def greys(*levels: int) -> list[tuple[int, int, int]]:
 
 
 def sixteen_bit(samples: list[Any]) -> NDArray[np.uint16]:
-    """uint16 (4, 4, channels): four samples, a quarter each."""
+    """uint16 (16, 16, channels): four samples, a quarter each."""
     corners = np.array(samples, np.uint16).reshape(2, 2, -1)
-    return corners.repeat(2, axis=0).repeat(2, axis=1)
+    return corners.repeat(8, axis=0).repeat(8, axis=1)
 
 
 @pytest.mark.parametrize("size", [(224, 224), (100, 100), (640, 480), (31, 77), (1, 1)])
@@ -60,9 +60,7 @@ def test_the_tensor_is_a_square_of_the_size_asked_for(size: int) -> None:
         pytest.param(encoded(FOUR_COLOURS.convert("RGBA"), "PNG"), id="rgba"),
         pytest.param(encoded(FOUR_COLOURS.quantize(4), "PNG"), id="palette"),
         pytest.param(encoded(FOUR_COLOURS.quantize(4), "PNG", transparency=0), id="palette with a transparent colour"),
-        pytest.param(
-            encoded(FOUR_COLOURS.quantize(4), "PNG", transparency=bytes([255, 128, 1, 0])), id="palette with alpha"
-        ),
+        pytest.param(encoded(FOUR_COLOURS.quantize(4), "PNG", transparency=bytes([255, 128, 1, 0])), id="palette with alpha"),
         pytest.param(encoded(FOUR_COLOURS.convert("CMYK"), "TIFF"), id="cmyk tiff"),
         pytest.param(encoded(FOUR_COLOURS, "WEBP", lossless=True), id="webp"),
         pytest.param(encoded(FOUR_COLOURS, "BMP"), id="bmp"),
@@ -77,9 +75,7 @@ def test_the_tensor_is_a_square_of_the_size_asked_for(size: int) -> None:
             id="first frame of an animated png",
         ),
         pytest.param(
-            encoded(
-                FOUR_COLOURS.quantize(4), "GIF", save_all=True, append_images=[FOUR_COLOURS.rotate(180).quantize(4)]
-            ),
+            encoded(FOUR_COLOURS.quantize(4), "GIF", save_all=True, append_images=[FOUR_COLOURS.rotate(180).quantize(4)]),
             id="first frame of a gif",
         ),
         pytest.param(
@@ -214,11 +210,6 @@ def test_a_bomb_is_refused_before_it_goes_off() -> None:
     assert time.perf_counter() - before < 0.5, "unpacking it would take 11 GB and half a minute"
 
 
-def test_the_limit_is_where_pillow_itself_refuses() -> None:
-    assert Image.MAX_IMAGE_PIXELS is not None
-    assert 2 * Image.MAX_IMAGE_PIXELS == MAX_PIXELS
-
-
 def test_a_photo_of_doubtful_size_is_decoded_without_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 3000)  # Pillow warns from here, and refuses from twice this many
     with warnings.catch_warnings():
@@ -239,8 +230,7 @@ def test_a_damaged_photo_becomes_a_tensor_or_a_reason_and_nothing_else(
     for where, byte in damages:
         content[int(where * len(content))] = byte
     try:
-        tensor = decode(bytes(content[: round(kept * len(content))]), 16)
+        outcome: object = decode(bytes(content[: round(kept * len(content))]), 16).shape
     except ImageError as error:
-        assert str(error)
-    else:
-        assert (tensor.shape, tensor.dtype) == ((16, 16, 3), np.uint8)
+        outcome = str(error)
+    assert outcome == (16, 16, 3) or (isinstance(outcome, str) and outcome)

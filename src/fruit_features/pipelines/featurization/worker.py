@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gc
+import sys
 from typing import TYPE_CHECKING
+from zipimport import zipimporter
 
 import numpy as np
 import pyarrow as pa
@@ -83,6 +86,7 @@ class PhotoFeaturizer:
                     "error": pa.array(errors, pa.string()),
                 }
             )
+        _forget_zip_archives()
 
     def _compiled(self) -> tuple[Predictor, int, int]:
         key = self._fingerprint, self._batch_size
@@ -90,11 +94,23 @@ class PhotoFeaturizer:
             network = self._network.value
             predictor = get_engine(network.engine).load(network, self._batch_size)
             _COMPILED[key] = predictor, network.input_size, network.n_features
+            gc.freeze()  # what is loaded now stays: spare it Spark's full garbage collection after every task
         return _COMPILED[key]
 
 
 _COMPILED: dict[tuple[str, int], tuple[Predictor, int, int]] = {}
 """Networks that this worker process has compiled: Spark reuses the process for task after task."""
+
+
+def _forget_zip_archives() -> None:
+    """Spare this process a tenth of a second before every further task.
+
+    Spark invalidates Python's import caches at the start of each, upon which every archive on `sys.path` (Spark puts itself
+    there as one) is read anew, in Python code. A forgotten archive is opened again if an import ever asks for it.
+    """
+    for path, finder in list(sys.path_importer_cache.items()):
+        if isinstance(finder, zipimporter):
+            del sys.path_importer_cache[path]
 
 
 def _to_lists(features: NDArray[np.float32], errors: list[str | None]) -> pa.ListArray:

@@ -1,0 +1,77 @@
+"""Runs of the project itself, from the command line and without private settings, and what they leave behind."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from harness.places import PYTHON
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PRECISIONS = ("f32", "bf16", "int8")
+
+
+def kedro_run(
+    images: Path,
+    output: Path,
+    *,
+    models: Path | None = None,
+    conf: Path | None = None,
+    env: str = "base",
+    **featurization: str | None,
+) -> list[str]:
+    """Write the command of a run.
+
+    Args:
+        images: Folder of photos.
+        output: Output root.
+        models: Models root, where it is not in `output`: a network that is kept there is not built again.
+        conf: Folder of configuration, where it is not the project's.
+        env: Environment in it.
+        featurization: Parameters of the featurization; None leaves the default.
+
+    """
+    parameters: dict[str, Path | str | None] = {"images_root": images, "output_root": output, "models_root": models}
+    parameters |= {f"featurization.{name}": value for name, value in featurization.items()}
+    given = ",".join(f"{name}={value}" for name, value in parameters.items() if value is not None)
+    source = [f"--conf-source={conf}"] if conf else []
+    return [str(PYTHON), "-m", "kedro", "run", f"--env={env}", *source, f"--params={given}"]
+
+
+def read_report(output: Path) -> dict[str, Any]:
+    """Read the run report."""
+    report: dict[str, Any] = json.loads((output / "08_reporting" / "run_report.json").read_text())
+    return report
+
+
+def read_explained_variance(output: Path) -> pd.Series:
+    """Read the explained variance ratio of every component."""
+    return pd.read_csv(output / "08_reporting" / "explained_variance.csv")["explained_variance_ratio"]
+
+
+def feature_store(output: Path) -> Path:
+    """Folder of the features."""
+    return output / "04_feature" / "feature_store"
+
+
+def export_folder(output: Path) -> Path:
+    """Folder of the exported CSV."""
+    return output / "07_model_output" / "pca_features_csv"
+
+
+def find_network(output: Path, precision: str) -> Path:
+    """Find the network of a precision among those that a run kept.
+
+    Raises:
+        FileNotFoundError: It kept none.
+
+    """
+    networks = output / "06_models" / "networks"
+    for record in networks.glob("*/network.json"):
+        if json.loads(record.read_text())["precision"] == precision:
+            return record.parent
+    raise FileNotFoundError(f"no {precision} network in {networks}")

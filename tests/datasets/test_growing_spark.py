@@ -1,0 +1,57 @@
+"""A Spark dataset that the first run finds missing, and every run appends to."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from kedro.io import DatasetError
+
+from fruit_features.datasets import GrowingSparkDataset
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pyspark.sql import SparkSession
+
+SCHEMA = "path string, features array<float>"
+
+
+def store(folder: Path, file_format: str = "parquet") -> GrowingSparkDataset:
+    return GrowingSparkDataset(
+        filepath=folder.as_posix(), file_format=file_format, load_args={"schema": SCHEMA}, save_args={"mode": "append"}
+    )
+
+
+def test_what_is_not_there_yet_has_no_rows_but_a_schema(spark: SparkSession, tmp_path: Path) -> None:
+    loaded = store(tmp_path / "store").load()
+    assert loaded.schema.simpleString() == "struct<path:string,features:array<float>>"
+    assert loaded.collect() == []
+
+
+def test_an_empty_folder_has_no_rows_either(spark: SparkSession, tmp_path: Path) -> None:
+    loaded = store(tmp_path).load()
+    assert (loaded.columns, loaded.count()) == (["path", "features"], 0)
+
+
+def test_every_save_appends(spark: SparkSession, tmp_path: Path) -> None:
+    dataset = store(tmp_path / "store")
+    for path in ("a", "b"):
+        dataset.save(spark.createDataFrame([(path, [0.5, 1.0])], SCHEMA))
+    assert sorted((row["path"], row["features"]) for row in dataset.load().collect()) == [
+        ("a", [0.5, 1.0]),
+        ("b", [0.5, 1.0]),
+    ]
+
+
+def test_another_fault_than_a_missing_path_is_passed_on(spark: SparkSession, tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="no_such_format"):
+        store(tmp_path / "store", "no_such_format").load()
+
+
+def test_what_another_version_wrote_is_refused(spark: SparkSession, tmp_path: Path) -> None:
+    other = spark.createDataFrame([("a", [0.5], "x")], "path string, features array<double>, extra string")
+    other.write.parquet(str(tmp_path / "store"))
+    message = r"store was not written by this version: .*extra:string.*array<float>.* was expected.*another output_root"
+    with pytest.raises(DatasetError, match=message):
+        store(tmp_path / "store").load()

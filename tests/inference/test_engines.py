@@ -1,0 +1,131 @@
+"""Every engine computes what Keras computes, from files alone."""
+
+from __future__ import annotations
+
+import dataclasses
+import pickle
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from fruit_features.imaging import decode
+from fruit_features.inference import ENGINES, EngineName, Network, get_engine, openvino
+from tests.photos import encoded, fruit
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import keras
+    from numpy.typing import NDArray
+
+
+@pytest.fixture(scope="module")
+def photos() -> NDArray[np.uint8]:
+    """uint8 (4, 32, 32, 3): black, white, and noise of two kinds."""
+    rng = np.random.default_rng(0)
+    noise = rng.integers(0, 256, (2, 32, 32, 3))
+    noise[1] //= 4
+    return np.concatenate([np.zeros((1, 32, 32, 3)), np.full((1, 32, 32, 3), 255), noise]).astype(np.uint8)
+
+
+@pytest.mark.parametrize("name", ENGINES)
+@pytest.mark.parametrize("batch_size", [1, 4])
+def test_features_are_those_of_keras(
+    name: EngineName,
+    batch_size: int,
+    tiny_networks: dict[EngineName, Network],
+    tiny_model: keras.Model,
+    photos: NDArray[np.uint8],
+) -> None:
+    predict = get_engine(name).load(tiny_networks[name], batch_size)
+    features = np.concatenate([predict(batch) for batch in np.split(photos, len(photos) // batch_size)])
+    assert features.dtype == np.float32
+    assert np.ptp(features, axis=0).min() > 0.01, "photos that all look the same would prove nothing"
+    np.testing.assert_allclose(features, tiny_model.predict(photos, verbose=0), atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_a_prediction_outlives_the_next_one(
+    name: EngineName, tiny_networks: dict[EngineName, Network], photos: NDArray[np.uint8]
+) -> None:
+    predict = get_engine(name).load(tiny_networks[name], 2)
+    buffer = photos[:2].copy()
+    first = predict(buffer)
+    kept = first.copy()
+    buffer[:] = photos[2:]  # a worker fills the same buffer again and again
+    second = predict(buffer)
+    assert not np.allclose(first, second)
+    np.testing.assert_array_equal(first, kept)
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_an_exported_network_is_plain_bytes(name: EngineName, tiny_networks: dict[EngineName, Network]) -> None:
+    network = tiny_networks[name]
+    assert network.files
+    assert all(type(content) is bytes and content for content in network.files.values())
+    assert pickle.loads(pickle.dumps(network)) == network, "Spark broadcasts it"
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_every_engine_offers_float32(name: EngineName) -> None:
+    assert "f32" in get_engine(name).PRECISIONS
+
+
+def test_bfloat16_stays_near_float32(tiny_network: Network, tiny_model: keras.Model, photos: NDArray[np.uint8]) -> None:
+    reduced = dataclasses.replace(tiny_network, precision="bf16")
+    features = get_engine("openvino").load(reduced, 4)(photos)
+    np.testing.assert_allclose(features, tiny_model.predict(photos, verbose=0), atol=0.05)
+
+
+@pytest.fixture(scope="module")
+def fruits() -> NDArray[np.uint8]:
+    """uint8 (40, 32, 32, 3): photos of one kind, as a calibration needs them."""
+    return np.stack([decode(encoded(fruit("Pear", number), "PNG"), 32) for number in range(40)])
+
+
+def test_an_int8_network_stays_near_the_one_that_it_was_made_of(
+    tiny_network: Network, tiny_model: keras.Model, fruits: NDArray[np.uint8]
+) -> None:
+    files = openvino.quantize(tiny_network.files, fruits)
+    assert files.keys() == tiny_network.files.keys()
+    assert b"FakeQuantize" in files["network.xml"], "there is something to compute in int8"
+    assert openvino.quantize(tiny_network.files, fruits)["network.bin"] == files["network.bin"]
+    quantized = dataclasses.replace(tiny_network, precision="int8", files=files)
+    features = openvino.load(quantized, len(fruits))(fruits)
+    np.testing.assert_allclose(features, tiny_model.predict(fruits, verbose=0), atol=0.02)
+
+
+def test_every_processor_computes_in_float32() -> None:
+    assert {"f32"} <= openvino.native_precisions() <= openvino.PRECISIONS
+
+
+@pytest.mark.parametrize("name", ["onnx", "", "OpenVINO", "os"])
+def test_an_unknown_engine_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match=f"unknown engine '{name}': choose one of openvino, tensorflow"):
+        get_engine(name)  # type: ignore[arg-type]
+
+
+def test_a_worker_with_openvino_never_meets_tensorflow(
+    tiny_network: Network, tiny_model: keras.Model, photos: NDArray[np.uint8], tmp_path: Path
+) -> None:
+    (tmp_path / "network.pickle").write_bytes(pickle.dumps(tiny_network))
+    np.save(tmp_path / "photos.npy", photos)
+    program = """
+import pickle, sys
+from pathlib import Path
+import numpy as np
+from fruit_features.inference import get_engine
+network = pickle.loads(Path("network.pickle").read_bytes())
+features = get_engine(network.engine).load(network, 4)(np.load("photos.npy"))
+np.save("features.npy", features)
+print(*sorted({name.partition(".")[0] for name in sys.modules}))
+"""
+    worker = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, check=True, capture_output=True, text=True)
+    loaded = set(worker.stdout.split())
+    assert "openvino" in loaded
+    assert not loaded & {"tensorflow", "keras", "kedro", "pyspark"}
+    features = np.load(tmp_path / "features.npy")
+    np.testing.assert_allclose(features, tiny_model.predict(photos, verbose=0), atol=1e-4)

@@ -1,0 +1,200 @@
+"""The exported tables: the model's own projection, and a count that must come out even."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from fruit_features import pca
+from fruit_features.pca import Moments, PcaModel
+from fruit_features.pipelines.export.nodes import account_for_photos, project_features, sort_for_csv
+from fruit_features.pipelines.export.parameters import ExportParameters
+from fruit_features.pipelines.reduction.nodes import _model_table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+    from pyspark.sql import DataFrame, SparkSession
+
+    from fruit_features.inference import Network
+
+N_PHOTOS, N_FEATURES = 50, 6
+PATHS = [f"file:/photos/{number:02}.jpg" for number in range(N_PHOTOS)]
+LABELS = [f"label {number % 3}" for number in range(N_PHOTOS)]
+
+PLAIN = ExportParameters(max_reject_ratio=None, escape_formulas=False)
+
+
+@pytest.fixture(scope="module")
+def matrix() -> NDArray[np.float32]:
+    return np.random.default_rng(0).normal(2, 1, (N_PHOTOS, N_FEATURES)).astype(np.float32)
+
+
+@pytest.fixture
+def features(spark: SparkSession, matrix: NDArray[np.float32]) -> DataFrame:
+    rows = list(zip(PATHS, LABELS, matrix.tolist(), strict=True))
+    return spark.createDataFrame(rows, "path string, label string, features array<float>").repartition(3)
+
+
+@pytest.fixture
+def fit(matrix: NDArray[np.float32], tiny_network: Network) -> Callable[..., PcaModel]:
+    def fitted(*, n_components: int = 4, centred: bool = False) -> PcaModel:
+        moments = Moments.of(matrix, pca.grid_step(float(np.abs(matrix).max()), N_PHOTOS))
+        fingerprint = tiny_network.fingerprint
+        return pca.fit(moments, fingerprint=fingerprint, variance_threshold=0.9, n_components=n_components, centred=centred)
+
+    return fitted
+
+
+# --- project_features -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("centred", [False, True])
+@pytest.mark.parametrize("n_components", [1, 4])
+def test_photos_are_projected_as_the_model_does(
+    *,
+    features: DataFrame,
+    matrix: NDArray[np.float32],
+    tiny_network: Network,
+    fit: Callable[..., PcaModel],
+    centred: bool,
+    n_components: int,
+) -> None:
+    model = fit(n_components=n_components, centred=centred)
+    rows = project_features(features, _model_table(model), tiny_network).orderBy("path").collect()
+    assert [row["path"] for row in rows] == PATHS
+    assert [row["label"] for row in rows] == LABELS
+    components = np.array([row[2:] for row in rows], np.float32)
+    np.testing.assert_allclose(components, model.project(matrix), rtol=1e-6, atol=1e-6)
+
+
+def test_the_columns_are_path_label_and_components_as_floats(
+    features: DataFrame, tiny_network: Network, fit: Callable[..., PcaModel]
+) -> None:
+    projected = project_features(features, _model_table(fit(n_components=3)), tiny_network)
+    assert projected.dtypes == [
+        ("path", "string"),
+        ("label", "string"),
+        ("pca_1", "float"),
+        ("pca_2", "float"),
+        ("pca_3", "float"),
+    ]
+
+
+def test_a_model_that_was_read_back_projects_the_same(
+    features: DataFrame, tiny_network: Network, fit: Callable[..., PcaModel], tmp_path: Path
+) -> None:
+    import pandas as pd
+
+    table = _model_table(fit())
+    table.to_parquet(tmp_path / "pca_model.parquet")
+    read_back = pd.read_parquet(tmp_path / "pca_model.parquet")
+    fresh, stored = (project_features(features, model, tiny_network).orderBy("path").collect() for model in (table, read_back))
+    assert fresh == stored
+
+
+def test_no_photos_are_projected_to_no_rows(features: DataFrame, tiny_network: Network, fit: Callable[..., PcaModel]) -> None:
+    assert project_features(features.where("false"), _model_table(fit()), tiny_network).collect() == []
+
+
+def test_a_model_of_another_networks_features_is_refused(
+    features: DataFrame, tiny_network: Network, fit: Callable[..., PcaModel]
+) -> None:
+    other = dataclasses.replace(tiny_network, fingerprint="another")
+    with pytest.raises(ValueError, match=rf"network {tiny_network.fingerprint}.*featurized by another \(tiny, f32\)"):
+        project_features(features, _model_table(fit()), other)
+
+
+# --- sort_for_csv -----------------------------------------------------------------------------------------------------
+
+
+def test_the_csv_is_one_part_in_the_order_of_paths(features: DataFrame) -> None:
+    ordered = sort_for_csv(features.orderBy("features"), PLAIN)
+    assert ordered.rdd.getNumPartitions() == 1
+    assert [row["path"] for row in ordered.collect()] == PATHS
+
+
+FORMULAS = ["=1+2", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1"]
+HARMLESS = ["Apple", "1=1", " =1", "a\n=1", "", "'=1"]
+
+
+def test_formulas_are_disarmed_where_the_parameters_say_so(spark: SparkSession) -> None:
+    rows = [(f"file:/{number:02}", label) for number, label in enumerate([*FORMULAS, *HARMLESS])]
+    table = spark.createDataFrame(rows, "path string, label string")
+    disarmed = [row["label"] for row in sort_for_csv(table, PLAIN.model_copy(update={"escape_formulas": True})).collect()]
+    assert disarmed == [*(f"'{formula}" for formula in FORMULAS), *HARMLESS]
+    assert [tuple(row) for row in sort_for_csv(table, PLAIN).collect()] == rows
+
+
+# --- account_for_photos -----------------------------------------------------------------------------------------------
+
+
+def paths(spark: SparkSession, numbers: range, column: str = "label string", value: object = "Kiwi") -> DataFrame:
+    return spark.createDataFrame([(str(number), value) for number in numbers], f"path string, {column}")
+
+
+def exported(spark: SparkSession, numbers: range) -> DataFrame:
+    rows = [(str(number), "Kiwi", 1.0, 2.0) for number in numbers]
+    return spark.createDataFrame(rows, "path string, label string, pca_1 float, pca_2 float")
+
+
+def rejected(spark: SparkSession, *reasons: str) -> DataFrame:
+    rows = [(str(number), "Kiwi", reason) for number, reason in enumerate(reasons)]
+    return spark.createDataFrame(rows, "path string, label string, reason string")
+
+
+def test_every_photo_is_counted(spark: SparkSession) -> None:
+    counts = account_for_photos(
+        paths(spark, range(10)),
+        paths(spark, range(4)),
+        exported(spark, range(7)),
+        rejected(spark, "empty file", "not an image", "empty file"),
+        PLAIN,
+    )
+    assert counts == {
+        "listed": 10,
+        "featurized": 4,
+        "reused": 6,
+        "rejected": 3,
+        "exported": 7,
+        "rejected_by_reason": {"empty file": 2, "not an image": 1},
+        "components": 2,
+    }
+
+
+def test_nothing_rejected_is_no_reason(spark: SparkSession) -> None:
+    photos = paths(spark, range(3))
+    counts = account_for_photos(photos, photos, exported(spark, range(3)), rejected(spark), PLAIN)
+    assert (counts["rejected"], counts["rejected_by_reason"]) == (0, {})
+
+
+@pytest.mark.parametrize(("n_exported", "fault"), [(6, "lost"), (8, "doubled")])
+def test_a_lost_or_doubled_photo_stops_the_run(spark: SparkSession, n_exported: int, fault: str) -> None:
+    with pytest.raises(RuntimeError, match=f"10 photos were listed, but {n_exported} exported and 3 rejected"):
+        account_for_photos(
+            paths(spark, range(10)),
+            paths(spark, range(10)),
+            exported(spark, range(n_exported)),
+            rejected(spark, "a", "b", "c"),
+            PLAIN,
+        )
+
+
+@pytest.mark.parametrize(("ratio", "is_refused"), [(None, False), (1.0, False), (0.3, False), (0.29, True), (0.0, True)])
+def test_too_many_rejects_stop_the_run_where_the_parameters_say_so(
+    spark: SparkSession, ratio: float | None, is_refused: bool
+) -> None:
+    photos, table = paths(spark, range(10)), exported(spark, range(7))
+    rejects = rejected(spark, "empty file", "not an image", "empty file")
+    parameters = ExportParameters(max_reject_ratio=ratio, escape_formulas=False)
+    if not is_refused:
+        assert account_for_photos(photos, photos, table, rejects, parameters)["rejected"] == 3
+        return
+    message = rf"3 of 10 photos were rejected, more than export\.max_reject_ratio={ratio} .*'empty file': 2"
+    with pytest.raises(RuntimeError, match=message):
+        account_for_photos(photos, photos, table, rejects, parameters)

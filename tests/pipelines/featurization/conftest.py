@@ -1,0 +1,23 @@
+"""Parameters that these tests start from."""
+
+from __future__ import annotations
+
+import pytest
+
+from fruit_features.pipelines.featurization.parameters import FeaturizationParameters
+
+
+@pytest.fixture
+def parameters() -> FeaturizationParameters:
+    """Weights that come with a package; batches and chunks that no number of photos fills evenly."""
+    return FeaturizationParameters(
+        backbone="efficientnet_lite0",
+        weights="imagenet",
+        engine="openvino",
+        precision="f32",
+        batch_size=3,
+        chunk_size=10,
+        apply_exif_orientation=False,
+        n_calibration_photos=12,
+        calibration_seed=0,
+    )

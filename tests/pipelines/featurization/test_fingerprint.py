@@ -1,0 +1,77 @@
+"""A fingerprint changes with all that features depend on, and with nothing else."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from fruit_features import backbones
+from fruit_features.pipelines.featurization.fingerprint import fingerprint_calibrated, fingerprint_configuration
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from fruit_features.pipelines.featurization.parameters import FeaturizationParameters
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"precision": "bf16"},
+        {"precision": "int8"},
+        {"engine": "tensorflow"},
+        {"apply_exif_orientation": True},
+        {"backbone": "mobilenet_v2"},
+    ],
+)
+def test_what_changes_features_changes_the_fingerprint(parameters: FeaturizationParameters, changes: dict[str, Any]) -> None:
+    changed = parameters.model_copy(update=changes)
+    assert fingerprint_configuration(changed) != fingerprint_configuration(parameters)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"batch_size": 64}, {"chunk_size": 1}, {"n_calibration_photos": 7}, {"calibration_seed": 7}],
+)
+def test_what_changes_no_feature_leaves_the_fingerprint_alone(
+    parameters: FeaturizationParameters, changes: dict[str, Any]
+) -> None:
+    changed = parameters.model_copy(update=changes)
+    assert fingerprint_configuration(changed) == fingerprint_configuration(parameters)
+
+
+@pytest.mark.parametrize("changes", [{"n_calibration_photos": 7}, {"calibration_seed": 7}])
+def test_calibration_changes_the_fingerprint_of_int8(parameters: FeaturizationParameters, changes: dict[str, Any]) -> None:
+    int8 = parameters.model_copy(update={"precision": "int8"})
+    assert fingerprint_configuration(int8.model_copy(update=changes)) != fingerprint_configuration(int8)
+
+
+def test_the_content_of_the_weights_counts_and_their_place_does_not(
+    parameters: FeaturizationParameters, tmp_path: Path
+) -> None:
+    packaged = backbones.get(parameters.backbone).resolve_weights("imagenet").path
+    assert packaged is not None
+    content = packaged.read_bytes()
+    (tmp_path / "copy.pth").write_bytes(content)
+    (tmp_path / "other.pth").write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    of_copy, of_other = (
+        fingerprint_configuration(parameters.model_copy(update={"weights": str(tmp_path / name)}))
+        for name in ("copy.pth", "other.pth")
+    )
+    assert of_copy == fingerprint_configuration(parameters)
+    assert of_other != of_copy
+
+
+def test_a_fingerprint_fits_a_folders_name(parameters: FeaturizationParameters) -> None:
+    fingerprint = fingerprint_configuration(parameters)
+    assert len(fingerprint) == 16
+    assert set(fingerprint) <= set("0123456789abcdef")
+
+
+def test_a_calibrated_network_is_known_by_its_own_bytes() -> None:
+    files = {"network.xml": b"1", "network.bin": b"2"}
+    fingerprint = fingerprint_calibrated("configuration", files)
+    assert fingerprint == fingerprint_calibrated("configuration", dict(reversed(files.items())))
+    assert fingerprint != fingerprint_calibrated("configuration", files | {"network.bin": b"3"})
+    assert fingerprint != fingerprint_calibrated("another", files)

@@ -1,0 +1,368 @@
+"""What is pending, in which chunks it is featurized, and what comes of every photo."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+import shutil
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+from pyspark.sql import functions as F
+
+from fruit_features.imaging import decode
+from fruit_features.pipelines.featurization.fingerprint import fingerprint_configuration
+from fruit_features.pipelines.featurization.nodes import (
+    N_SLOTS,
+    UNREADABLE,
+    build_network,
+    featurize_photos,
+    find_pending_photos,
+    plan_chunks,
+    sample_calibration_photos,
+    select_features,
+)
+from fruit_features.pipelines.ingestion.nodes import list_photos
+from tests.photos import encoded, fruit
+from tests.runs import Outputs, as_path, load_catalog
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    import keras
+    from pyspark.sql import DataFrame, SparkSession
+
+    from fruit_features.inference import Network
+    from fruit_features.pipelines.featurization.parameters import FeaturizationParameters
+    from tests.photos import PhotoTree
+
+LISTING = "path string, label string, length bigint, modificationTime timestamp, file_path string"
+STORE = "path string, length bigint, modificationTime timestamp, features array<float>, error string, fingerprint string"
+NOON, LATER = dt.datetime(2026, 1, 1, 12), dt.datetime(2026, 1, 1, 12, 0, 1)
+
+
+def listing(spark: SparkSession, *names: str) -> DataFrame:
+    """Photos of 100 bytes, taken at noon."""
+    rows = [(f"file:/photos/Kiwi/{name}", "Kiwi", 100, NOON, f"file:///photos/Kiwi/{name}") for name in names]
+    return spark.createDataFrame(rows, LISTING)
+
+
+def stored(name: str, fingerprint: str, **changes: Any) -> tuple[Any, ...]:
+    row = {"path": f"file:/photos/Kiwi/{name}", "length": 100, "modificationTime": NOON, "features": [1.0], "error": None}
+    return (*(row | changes).values(), fingerprint)
+
+
+@pytest.fixture
+def empty_store(spark: SparkSession) -> DataFrame:
+    return spark.createDataFrame([], STORE)
+
+
+# --- plan_chunks ------------------------------------------------------------------------------------------------------
+
+photos_by_slot = st.dictionaries(st.integers(0, N_SLOTS - 1), st.integers(1, 30), max_size=40)
+
+
+@given(photos_by_slot, st.integers(1, 200))
+def test_every_slot_is_in_one_chunk_and_in_order(photos_per_slot: dict[int, int], chunk_size: int) -> None:
+    chunks = list(plan_chunks(photos_per_slot, chunk_size))
+    assert [slot for chunk in chunks for slot in chunk] == sorted(photos_per_slot)
+    assert all(chunks), "an empty chunk would cost a Spark job"
+
+
+@given(photos_by_slot, st.integers(1, 200))
+def test_a_chunk_exceeds_its_size_by_less_than_one_slot(photos_per_slot: dict[int, int], chunk_size: int) -> None:
+    largest_slot = max(photos_per_slot.values(), default=0)
+    for chunk in plan_chunks(photos_per_slot, chunk_size):
+        assert sum(photos_per_slot[slot] for slot in chunk) < chunk_size + largest_slot
+
+
+@given(photos_by_slot, st.integers(1, 200))
+def test_there_are_no_more_chunks_than_photos_fill(photos_per_slot: dict[int, int], chunk_size: int) -> None:
+    n_full = -(-sum(photos_per_slot.values()) // chunk_size)
+    assert len(list(plan_chunks(photos_per_slot, chunk_size))) <= n_full
+
+
+@given(st.sets(st.integers(0, N_SLOTS - 1), min_size=1, max_size=200), st.integers(1, 50))
+def test_chunks_are_even_where_slots_are(slots: set[int], chunk_size: int) -> None:
+    sizes = [len(chunk) for chunk in plan_chunks(dict.fromkeys(slots, 1), chunk_size)]
+    assert max(sizes) <= chunk_size
+    assert max(sizes) - min(sizes) <= 1
+
+
+# --- find_pending_photos ----------------------------------------------------------------------------------------------
+
+
+def test_photos_are_pending_unless_the_store_has_this_version_by_this_network(
+    spark: SparkSession, tiny_network: Network
+) -> None:
+    photos = listing(spark, "new", "known", "broken", "grown", "touched", "by another network", "both")
+    ours, other = tiny_network.fingerprint, "another"
+    store = spark.createDataFrame(
+        [
+            stored("known", ours),
+            stored("broken", ours, features=None, error="not an image"),
+            stored("grown", ours, length=99),
+            stored("touched", ours, modificationTime=LATER),
+            stored("by another network", other),
+            stored("both", other),
+            stored("both", ours),
+            stored("deleted since", ours),
+        ],
+        STORE,
+    )
+    pending = find_pending_photos(photos, store, tiny_network)
+    names = sorted(row["path"].rsplit("/", 1)[-1] for row in pending.collect())
+    assert names == ["by another network", "grown", "new", "touched"]
+
+
+def test_pending_photos_carry_their_slot(spark: SparkSession, empty_store: DataFrame, tiny_network: Network) -> None:
+    pending = find_pending_photos(listing(spark, *map(str, range(200))), empty_store, tiny_network)
+    assert pending.dtypes == [
+        ("path", "string"),
+        ("length", "bigint"),
+        ("modificationTime", "timestamp"),
+        ("slot", "int"),
+    ]
+    slots = [row["slot"] for row in pending.collect()]
+    assert all(0 <= slot < N_SLOTS for slot in slots)
+    assert len(set(slots)) > 190, "paths are spread over the slots"
+
+
+# --- featurize_photos -------------------------------------------------------------------------------------------------
+
+
+def featurize(images: DataFrame, pending: DataFrame, network: Network, parameters: FeaturizationParameters) -> list[list[Any]]:
+    return [chunk.collect() for chunk in featurize_photos(images, pending, network, parameters)]
+
+
+def test_every_photo_ends_as_features_or_with_a_reason(
+    *,
+    images: DataFrame,
+    photos: DataFrame,
+    empty_store: DataFrame,
+    tiny_network: Network,
+    tiny_model: keras.Model,
+    parameters: FeaturizationParameters,
+    photo_tree: PhotoTree,
+) -> None:
+    pending = find_pending_photos(photos, empty_store, tiny_network)
+    chunks = featurize(images, pending, tiny_network, parameters)
+    assert len(chunks) > 1
+    rows = {as_path(row["path"]): row for chunk in chunks for row in chunk}
+    broken = {path: reason for path, reason in photo_tree.bad.items() if path.stat().st_size}  # Spark reads no empty file
+    assert sum(map(len, chunks)) == len(rows)
+    assert rows.keys() == photo_tree.good | broken.keys()
+
+    for path, reason in broken.items():
+        assert rows[path]["features"] is None
+        assert re.search(reason, rows[path]["error"])
+    good = sorted(photo_tree.good)
+    assert all(rows[path]["error"] is None for path in good)
+    tensors = np.stack([decode(path.read_bytes(), tiny_network.input_size) for path in good])
+    features = np.array([rows[path]["features"] for path in good])
+    np.testing.assert_allclose(features, tiny_model.predict(tensors, verbose=0), atol=1e-4)
+
+
+def test_featurized_photos_can_be_appended_to_the_store(
+    images: DataFrame,
+    photos: DataFrame,
+    empty_store: DataFrame,
+    tiny_network: Network,
+    parameters: FeaturizationParameters,
+) -> None:
+    pending = find_pending_photos(photos, empty_store, tiny_network)
+    chunk = next(featurize_photos(images, pending, tiny_network, parameters))
+    assert chunk.dtypes == empty_store.dtypes
+    rows = chunk.collect()
+    assert {row["fingerprint"] for row in rows} == {tiny_network.fingerprint}
+    keys = {(row["path"], row["length"], row["modificationTime"]) for row in rows}
+    assert keys < {(row["path"], row["length"], row["modificationTime"]) for row in photos.collect()}
+
+
+def test_only_pending_photos_are_featurized(
+    images: DataFrame,
+    photos: DataFrame,
+    empty_store: DataFrame,
+    tiny_network: Network,
+    parameters: FeaturizationParameters,
+) -> None:
+    pending = find_pending_photos(photos, empty_store, tiny_network).where(F.col("path").endswith("0.jpg"))
+    expected = {row["path"] for row in pending.collect()}
+    rows = [row for chunk in featurize(images, pending, tiny_network, parameters) for row in chunk]
+    assert len(expected) == 3
+    assert {row["path"] for row in rows} == expected
+
+
+def test_nothing_pending_costs_nothing(
+    images: DataFrame,
+    photos: DataFrame,
+    empty_store: DataFrame,
+    tiny_network: Network,
+    parameters: FeaturizationParameters,
+) -> None:
+    pending = find_pending_photos(photos, empty_store, tiny_network).limit(0)
+    assert featurize(images, pending, tiny_network, parameters) == []
+
+
+def test_photos_of_other_chunks_are_not_even_read(
+    spark: SparkSession, tmp_path: Path, tiny_network: Network, parameters: FeaturizationParameters, empty_store: DataFrame
+) -> None:
+    folder = tmp_path / "photos" / "Pear"
+    folder.mkdir(parents=True)
+    for number in range(6):
+        (folder / f"{number}.jpg").write_bytes(encoded(fruit("Pear", number), "JPEG"))
+    large = encoded(Image.effect_noise((300, 300), 90), "PNG")
+    (folder / "large.png").write_bytes(large)
+    images = load_catalog(folder.parent, Outputs(tmp_path)).load("images")
+    photos = list_photos(images)
+    pending = find_pending_photos(photos.where(~F.col("path").endswith(".png")), empty_store, tiny_network)
+    setting = "spark.sql.sources.binaryFile.maxLength"
+    spark.conf.set(setting, len(large) - 1)  # Spark fails on reading the large one
+    try:
+        (rows,) = featurize(images, pending, tiny_network, parameters)
+    finally:
+        spark.conf.unset(setting)
+    assert len(rows) == 6
+
+
+def test_a_photo_that_is_too_long_for_spark_stops_no_run(
+    spark: SparkSession, tmp_path: Path, tiny_network: Network, parameters: FeaturizationParameters, empty_store: DataFrame
+) -> None:
+    folder = tmp_path / "photos" / "Pear"
+    folder.mkdir(parents=True)
+    (folder / "good.jpg").write_bytes(encoded(fruit("Pear", 0), "JPEG"))
+    with (folder / "huge.tif").open("wb") as huge:
+        huge.truncate(2**31 + 1)  # sparse: takes no room on the disk
+    images = load_catalog(folder.parent, Outputs(tmp_path)).load("images")
+    photos = list_photos(images)
+    pending = find_pending_photos(photos, empty_store, tiny_network)
+    rows = [row for chunk in featurize(images, pending, tiny_network, parameters) for row in chunk]
+    features, rejected = select_features(photos, spark.createDataFrame(rows, STORE), tiny_network)
+    assert [as_path(row["path"]).name for row in features.collect()] == ["good.jpg"]
+    assert [as_path(row["path"]).name for row in rejected.collect()] == ["huge.tif"]
+
+
+def test_a_photo_that_vanished_since_the_listing_is_rejected(
+    *,
+    spark: SparkSession,
+    photo_tree: PhotoTree,
+    tmp_path: Path,
+    tiny_network: Network,
+    parameters: FeaturizationParameters,
+    empty_store: DataFrame,
+) -> None:
+    root = shutil.copytree(photo_tree.root / "Pear", tmp_path / "photos" / "Pear").parent
+    images = load_catalog(root, Outputs(tmp_path)).load("images")
+    photos = list_photos(images).localCheckpoint()
+    (root / "Pear" / "03.jpg").unlink()
+    pending = find_pending_photos(photos, empty_store, tiny_network)
+    rows = [row for chunk in featurize(images, pending, tiny_network, parameters) for row in chunk]
+    assert len(rows) == photos.count() - 1
+    _, rejected = select_features(photos, spark.createDataFrame(rows, STORE), tiny_network)
+    reasons = {as_path(row["path"]).name: row["reason"] for row in rejected.collect()}
+    assert reasons["03.jpg"] == UNREADABLE
+
+
+def test_the_exif_orientation_is_applied_where_the_parameters_say_so(
+    spark: SparkSession,
+    tmp_path: Path,
+    tiny_network: Network,
+    parameters: FeaturizationParameters,
+    empty_store: DataFrame,
+) -> None:
+    folder = tmp_path / "photos" / "Pear"
+    folder.mkdir(parents=True)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    gradient = Image.linear_gradient("L").convert("RGB")
+    (folder / "turned.jpg").write_bytes(encoded(gradient, "JPEG", exif=exif))
+    (folder / "plain.jpg").write_bytes(encoded(gradient, "JPEG"))
+    images = load_catalog(folder.parent, Outputs(tmp_path)).load("images")
+    pending = find_pending_photos(list_photos(images), empty_store, tiny_network)
+
+    def features(*, apply_exif_orientation: bool) -> dict[str, list[float]]:
+        chosen = parameters.model_copy(update={"apply_exif_orientation": apply_exif_orientation})
+        (rows,) = featurize(images, pending, tiny_network, chosen)
+        return {as_path(row["path"]).stem: row["features"] for row in rows}
+
+    ignored, applied = features(apply_exif_orientation=False), features(apply_exif_orientation=True)
+    assert ignored["turned"] == pytest.approx(ignored["plain"], abs=1e-6)
+    assert applied["plain"] == pytest.approx(ignored["plain"], abs=1e-6)
+    assert applied["turned"] != pytest.approx(applied["plain"], abs=1e-3)
+
+
+# --- select_features --------------------------------------------------------------------------------------------------
+
+
+def test_the_listing_joined_with_the_store_is_features_and_rejects(spark: SparkSession, tiny_network: Network) -> None:
+    photos = listing(spark, "good", "broken", "vanished", "changed")
+    ours = tiny_network.fingerprint
+    store = spark.createDataFrame(
+        [
+            stored("good", ours, features=[1.0, 2.0]),
+            stored("good", "another", features=[8.0, 9.0]),
+            stored("broken", ours, features=None, error="not an image"),
+            stored("broken", "another", features=[8.0, 9.0]),
+            stored("changed", ours, modificationTime=LATER),
+            stored("deleted since", ours),
+        ],
+        STORE,
+    )
+    features, rejected = select_features(photos, store, tiny_network)
+    assert features.columns == ["path", "label", "features"]
+    assert [tuple(row) for row in features.collect()] == [("file:/photos/Kiwi/good", "Kiwi", [1.0, 2.0])]
+    assert rejected.columns == ["path", "label", "reason"]
+    assert sorted(tuple(row) for row in rejected.collect()) == [
+        ("file:/photos/Kiwi/broken", "Kiwi", "not an image"),
+        ("file:/photos/Kiwi/changed", "Kiwi", UNREADABLE),
+        ("file:/photos/Kiwi/vanished", "Kiwi", UNREADABLE),
+    ]
+
+
+# --- build_network, sample_calibration_photos -------------------------------------------------------------------------
+
+
+def test_a_network_that_is_known_is_not_built_again(
+    images: DataFrame, tiny_network: Network, parameters: FeaturizationParameters
+) -> None:
+    loaded: list[str] = []
+
+    def loader(name: str) -> Callable[[], Network]:
+        def load() -> Network:
+            loaded.append(name)
+            return tiny_network
+
+        return load
+
+    configuration = fingerprint_configuration(parameters)
+    networks = {name: loader(name) for name in ("another", configuration)}
+    assert build_network(networks, images.limit(0), parameters) is tiny_network
+    assert loaded == [configuration], "other networks are not even read"
+
+
+def test_no_photo_calibrates_a_float_network(
+    images: DataFrame, photos: DataFrame, parameters: FeaturizationParameters
+) -> None:
+    sample = sample_calibration_photos(images, photos, parameters)
+    assert (sample.columns, sample.count()) == (["path", "content"], 0)
+
+
+def test_the_seed_decides_which_photos_calibrate(
+    images: DataFrame, photos: DataFrame, parameters: FeaturizationParameters
+) -> None:
+    def sample(seed: int, n_photos: int) -> set[str]:
+        chosen = {"precision": "int8", "calibration_seed": seed, "n_calibration_photos": n_photos}
+        sampled = sample_calibration_photos(images, photos, parameters.model_copy(update=chosen))
+        return {row["path"] for row in sampled.collect()}
+
+    n_photos = photos.count()
+    samples = [sample(seed, n_photos // 2) for seed in range(5)]
+    assert samples[0] == sample(0, n_photos // 2)
+    assert len(set(map(frozenset, samples))) == 5
+    assert 0.3 * n_photos < np.mean([len(paths) for paths in samples]) < 0.7 * n_photos
+    assert len(sample(0, n_photos)) == n_photos

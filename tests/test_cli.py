@@ -1,0 +1,65 @@
+"""The command line: runs as Kedro's does, and errors that fit on a screen."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+import pytest
+from click.testing import CliRunner
+
+from fruit_features.__main__ import main
+from fruit_features.cli import run, summarize_error
+from tests.runs import PROJECT
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pyspark.sql import SparkSession
+
+    from tests.photos import PhotoTree
+
+
+@pytest.mark.parametrize(
+    ("parameter", "message"),
+    [
+        ("image_root=/photos", "unknown parameter 'image_root': did you mean 'images_root'?"),
+        ("featurization.bach_size=3", "unknown parameter 'bach_size': did you mean 'batch_size'?"),
+        ("featurization.batch_size=0", "batch_size=0: Input should be greater than 0"),
+        ("featurization.backbone=mobilenetv2", "Did you mean 'mobilenet_v2'?"),
+        ("images_root=/absent", "images_root=/absent: there is no such folder"),
+    ],
+)
+def test_a_wrong_parameter_takes_a_few_lines(parameter: str, message: str) -> None:
+    with contextlib.chdir(PROJECT):
+        result = CliRunner().invoke(run, ["--env", "test", "--params", parameter])
+    assert result.exit_code == 1
+    error = result.output[result.output.index("Error:") :]
+    assert message in error
+    assert len(error.splitlines()) <= 4
+    assert "Traceback" not in error
+
+
+@pytest.mark.parametrize(
+    ("message", "summary"),
+    [
+        ("one line", "one line"),
+        ("", "ValueError"),
+        ("An error occurred: no space left\n\tat java.base/java.io.X\n\tat java.base/Y", "An error occurred: no space left"),
+        ("fault\nCaused by: java.lang.X", "fault"),
+        (
+            "Traceback (most recent call last):\n  File \"worker.py\", line 1, in main\nKeyError: 'photo'\n",
+            "KeyError: 'photo'",
+        ),
+    ],
+)
+def test_a_stack_is_left_out(message: str, summary: str) -> None:
+    assert summarize_error(ValueError(message)) == summary
+
+
+def test_the_package_runs_as_a_command(spark: SparkSession, photo_tree: PhotoTree, tmp_path: Path) -> None:
+    roots = f"images_root={photo_tree.root},output_root={tmp_path}"
+    with contextlib.chdir(PROJECT), pytest.raises(SystemExit) as caught:
+        main(["--env", "test", "--pipeline", "ingestion", "--params", roots])
+    assert not caught.value.code
+    assert list((tmp_path / "02_intermediate" / "photos").glob("part-*.parquet"))

@@ -1,0 +1,226 @@
+"""What happens around a run: names are checked, Spark is started as conf says, and a report is left."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from kedro.framework.project import pipelines
+from kedro.framework.session import KedroSession
+
+from fruit_features import __version__
+from fruit_features.hooks import ImagesRootHooks, OutputLockHooks
+from fruit_features.pipeline_registry import register_pipelines
+from tests.runs import PROJECT, Outputs, run_project
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from kedro.framework.context import KedroContext
+    from pyspark.sql import SparkSession
+
+    from tests.photos import PhotoTree
+
+
+def load_context(**runtime_params: Any) -> KedroContext:
+    with KedroSession.create(PROJECT, env="test", runtime_params=runtime_params) as session:
+        return session.load_context()
+
+
+# --- parameters -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("image_root", "did you mean 'images_root'?"),
+        ("outputroot", "did you mean 'output_root'?"),
+        ("reductions", "did you mean 'reduction'?"),
+        ("x", "known: export, featurization, images_root, models_root, output_root, reduction, reporting"),
+    ],
+)
+def test_a_parameter_that_nothing_reads_is_refused(name: str, hint: str) -> None:
+    with pytest.raises(ValueError, match="unknown parameter") as caught:
+        load_context(**{name: "value"})
+    assert str(caught.value) == f"unknown parameter '{name}': {hint}"
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"featurization": {"bach_size": 3}}, "unknown parameter 'bach_size': did you mean 'batch_size'?"),
+        ({"featurization": {"backbone": "vgg16"}}, "backbone 'vgg16' is unknown"),
+        ({"reduction": {"variance_threshold": 1.5}}, "variance_threshold"),
+        ({"reporting": {"max_scatter_points": 0}}, "max_scatter_points"),
+    ],
+)
+def test_a_wrong_parameter_of_a_stage_is_refused_with_the_context(parameters: dict[str, Any], message: str) -> None:
+    with pytest.raises(Exception, match="Parameter validation failed") as caught:
+        load_context(**parameters)
+    assert message in str(caught.value)
+
+
+def test_known_parameters_are_typed_and_merged_with_those_of_conf() -> None:
+    params = load_context(images_root="/photos", models_root="/models", featurization={"chunk_size": 7}).params
+    featurization = params["featurization"]
+    assert (type(featurization).__name__, featurization.chunk_size) == ("FeaturizationParameters", 7)
+    assert featurization.backbone == "efficientnet_lite0", "from conf/test"
+    assert featurization.calibration_seed == 0, "from conf/base"
+
+
+# --- the folder of photos ---------------------------------------------------------------------------------------------
+
+
+def look_for_photos(images_root: str, pipeline: str) -> None:
+    hooks = ImagesRootHooks()
+    hooks.after_context_created(load_context(images_root=images_root))
+    hooks.before_pipeline_run(pipelines[pipeline])
+
+
+@pytest.mark.parametrize("pipeline", ["__default__", "ingestion", "featurization", "project"])
+def test_a_missing_folder_of_photos_is_named(pipeline: str, tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=f"images_root={tmp_path}/absent: there is no such folder.*--params"):
+        look_for_photos(f"{tmp_path}/absent", pipeline)
+
+
+def test_a_file_is_no_folder_of_photos(tmp_path: Path) -> None:
+    (tmp_path / "photo.jpg").touch()
+    with pytest.raises(FileNotFoundError, match=r"photo\.jpg: there is no such folder"):
+        look_for_photos(f"{tmp_path}/photo.jpg", "ingestion")
+
+
+@pytest.mark.parametrize("pipeline", ["reduction", "export", "reporting"])
+def test_stages_after_featurization_need_no_photos(pipeline: str, tmp_path: Path) -> None:
+    look_for_photos(f"{tmp_path}/absent", pipeline)
+
+
+@pytest.mark.parametrize("images_root", ["s3a://bucket/photos", "hdfs://host/photos"])
+def test_a_remote_folder_is_left_to_spark(images_root: str) -> None:
+    look_for_photos(images_root, "ingestion")
+
+
+def test_a_relative_folder_is_the_projects_wherever_the_command_is_given(tmp_path: Path) -> None:
+    with contextlib.chdir(tmp_path):
+        look_for_photos("data/01_raw/sample", "ingestion")
+
+
+# --- one run at a time ------------------------------------------------------------------------------------------------
+
+
+def output_lock(output_root: Path) -> OutputLockHooks:
+    hooks = OutputLockHooks()
+    hooks.after_context_created(load_context(output_root=str(output_root)))
+    return hooks
+
+
+def test_two_runs_do_not_write_to_one_folder(tmp_path: Path) -> None:
+    first, second = output_lock(tmp_path), output_lock(tmp_path)
+    first.before_pipeline_run()
+    message = rf"another run \(process {os.getpid()}\) is writing to {tmp_path}.*--params output_root"
+    with pytest.raises(RuntimeError, match=message):
+        second.before_pipeline_run()
+    output_lock(tmp_path / "another").before_pipeline_run()
+
+
+@pytest.mark.parametrize("release", ["after_pipeline_run", "on_pipeline_error"])
+def test_a_run_that_ended_or_failed_is_in_nobodys_way(release: str, tmp_path: Path) -> None:
+    first, second = output_lock(tmp_path), output_lock(tmp_path)
+    first.before_pipeline_run()
+    getattr(first, release)()
+    second.before_pipeline_run()
+
+
+def test_the_lock_of_a_dead_run_is_void(tmp_path: Path) -> None:
+    program = f"""
+import fcntl, os, signal
+from pathlib import Path
+folder = Path({str(tmp_path)!r}, "04_feature")
+folder.mkdir()
+lock = (folder / ".lock").open("a+")
+fcntl.flock(lock, fcntl.LOCK_EX)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == -signal.SIGKILL
+    output_lock(tmp_path).before_pipeline_run()
+
+
+# --- Spark ------------------------------------------------------------------------------------------------------------
+
+
+def test_spark_is_started_as_base_and_environment_say(spark: SparkSession) -> None:
+    assert spark.sparkContext.master == "local[2,4]", "from conf/test"
+    assert spark.sparkContext.appName == "fruit_features", "from conf/base"
+    assert spark.conf.get("spark.sql.shuffle.partitions") == "2"
+    assert spark.conf.get("spark.sql.session.timeZone") == "UTC"
+
+
+def test_workers_run_on_this_python(spark: SparkSession) -> None:
+    prefixes = spark.sparkContext.parallelize(range(2), 2).map(lambda _: __import__("sys").prefix).collect()
+    assert set(prefixes) == {sys.prefix}
+
+
+def test_a_context_costs_no_spark(tmp_path: Path) -> None:
+    program = f"""
+from pathlib import Path
+from kedro.framework.session import KedroSession
+from kedro.framework.startup import bootstrap_project
+project = Path({str(PROJECT)!r})
+bootstrap_project(project)
+with KedroSession.create(project, env="test") as session:
+    assert session.load_context().catalog["images"]
+from pyspark import SparkContext
+assert SparkContext._gateway is None, "a JVM was started"
+import sys
+assert "tensorflow" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", program], check=True, cwd=tmp_path, env={**os.environ, "JAVA_HOME": "/absent"})
+
+
+# --- the report -------------------------------------------------------------------------------------------------------
+
+
+def test_the_report_counts_every_photo(full_run: Outputs, photo_tree: PhotoTree) -> None:
+    report = full_run.run_report()
+    assert report["counts"] == {
+        "listed": photo_tree.n_photos,
+        "featurized": photo_tree.n_photos,
+        "reused": 0,
+        "rejected": len(photo_tree.bad),
+        "exported": len(photo_tree.good),
+    }
+    assert sum(report["rejected_by_reason"].values()) == len(photo_tree.bad)
+
+
+def test_the_report_says_how_the_numbers_came_about(full_run: Outputs, photo_tree: PhotoTree) -> None:
+    report = full_run.run_report()
+    assert report["fingerprint"] == (full_run.networks / "LATEST").read_text()
+    assert report["parameters"]["images_root"] == str(photo_tree.root)
+    assert report["parameters"]["featurization"]["backbone"] == "efficientnet_lite0"
+    assert report["parameters"]["reduction"]["variance_threshold"] == 0.9
+    assert report["components"] == len(full_run.pca_features_csv().columns) - 2
+    assert report["versions"]["fruit-features"] == __version__
+    assert report["versions"]["pyspark"] == "4.0.2"
+    assert set(report["versions"]) >= {"python", "kedro", "openvino", "numpy", "pillow"}
+
+
+def test_the_report_times_every_node(full_run: Outputs) -> None:
+    report = full_run.run_report()
+    seconds = report["seconds_per_node"]
+    assert set(seconds) == {node.name for node in register_pipelines()["__default__"].nodes}
+    assert min(seconds.values()) >= 0
+    assert seconds["featurize_photos"] > 0
+    speed = report["counts"]["featurized"] / seconds["featurize_photos"]
+    assert report["images_per_second"] == pytest.approx(speed, abs=0.1)
+
+
+def test_a_run_that_accounts_for_no_photos_leaves_the_report_alone(
+    full_run: Outputs, photo_tree: PhotoTree, tmp_path: Path
+) -> None:
+    outputs = full_run.copy_to(tmp_path / "data")
+    run_project(photo_tree.root, outputs, "reporting")
+    assert outputs.run_report() == full_run.run_report()

@@ -1,0 +1,60 @@
+"""The pipelines that the command line knows, and that each of them can run by itself."""
+
+from __future__ import annotations
+
+import pytest
+from kedro.config import OmegaConfigLoader
+
+from fruit_features.pipeline_registry import register_pipelines
+from fruit_features.settings import CONFIG_LOADER_ARGS
+from tests.runs import PROJECT
+
+PIPELINES = register_pipelines()
+STAGES = ("ingestion", "featurization", "reduction", "export", "reporting")
+
+
+@pytest.fixture(scope="module")
+def conf() -> OmegaConfigLoader:
+    return OmegaConfigLoader(str(PROJECT / "conf"), env="base", **CONFIG_LOADER_ARGS)
+
+
+def test_the_names_are_those_of_the_readme() -> None:
+    assert set(PIPELINES) == {*STAGES, "project", "__default__"}
+
+
+def test_the_whole_mission_is_all_stages() -> None:
+    mission = {node.name for node in PIPELINES["__default__"].nodes}
+    assert mission == {node.name for stage in STAGES for node in PIPELINES[stage].nodes}
+
+
+def test_projecting_fits_nothing() -> None:
+    project = PIPELINES["project"]
+    assert "pca_model" in project.inputs()
+    assert "fit_pca" not in {node.name for node in project.nodes}
+    assert {"pca_features", "pca_features_csv", "rejected_images", "photo_counts"} <= project.all_outputs()
+
+
+@pytest.mark.parametrize("name", PIPELINES)
+def test_what_a_pipeline_reads_lies_in_the_catalog_or_the_parameters(name: str, conf: OmegaConfigLoader) -> None:
+    known = {*conf["catalog"], *(f"params:{parameter}" for parameter in conf["parameters"])}
+    assert PIPELINES[name].inputs() <= known
+
+
+def test_what_a_stage_hands_to_another_is_kept(conf: OmegaConfigLoader) -> None:
+    read = {name for stage in PIPELINES.values() for name in stage.inputs() if not name.startswith("params:")}
+    made = {name for stage in PIPELINES.values() for name in stage.all_outputs()}
+    assert read & made <= set(conf["catalog"])
+
+
+def test_every_parameter_is_read_by_a_stage(conf: OmegaConfigLoader) -> None:
+    read = {name.removeprefix("params:") for name in PIPELINES["__default__"].inputs() if name.startswith("params:")}
+    assert set(conf["parameters"]) == read
+
+
+def test_every_node_has_a_name_and_a_stage() -> None:
+    nodes = PIPELINES["__default__"].nodes
+    assert len({node.name for node in nodes}) == len(nodes)
+    for node in nodes:
+        assert node.name == node.func.__name__
+        assert node.tags <= set(STAGES)
+        assert node.tags
