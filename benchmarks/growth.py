@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from harness import cluster, machine, project
 from harness.photos import repeat_photos
 from harness.places import BENCHMARKS, PROJECT, QUIET
-from harness.processes import ContestantError, Measured, run_cold
+from harness.processes import ContestantError, Measured, end_all_when_terminated, run_cold
 from harness.tables import command_line, number, number_with_range, provenance, publish, table
 
 if TYPE_CHECKING:
@@ -112,6 +112,7 @@ class Bench:
 
 def main() -> int:
     """Measure both kinds of growth, print and write the tables."""
+    end_all_when_terminated()
     arguments = _parse_arguments()
     with tempfile.TemporaryDirectory(prefix="fruit_features_", dir=arguments.scratch) as scratch:
         bench = Bench(arguments.images, Path(scratch), arguments.weights, arguments.precision)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from harness import machine, project
 from harness.features import read_export, read_features
 from harness.places import BENCHMARKS, PROJECT, QUIET
-from harness.processes import ContestantError, run_cold
+from harness.processes import ContestantError, end_all_when_terminated, run_cold
 from harness.tables import command_line, provenance, publish, table
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import train_test_split
@@ -61,6 +61,7 @@ class Loss:
 
 def main() -> int:
     """Measure every folder in every precision, print and write the table."""
+    end_all_when_terminated()
     arguments = _parse_arguments()
     losses: list[Loss] = []
     with tempfile.TemporaryDirectory(prefix="fruit_features_", dir=arguments.scratch) as scratch:

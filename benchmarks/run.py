@@ -19,7 +19,7 @@ from harness.equality import Check, check_explained_variance, check_export, chec
 from harness.features import digest_export, read_export, read_features
 from harness.photos import repeat_photos
 from harness.places import BENCHMARKS, PROJECT, QUIET, RIVALS_PYTHON
-from harness.processes import ContestantError, run_cold
+from harness.processes import ContestantError, end_all_when_terminated, run_cold
 from harness.project import PRECISIONS
 from harness.summary import Run, checks_table, comparison_table, nodes_table
 from harness.tables import command_line, provenance, publish
@@ -36,6 +36,7 @@ COMPUTING = ("numpy", "openvino", "pillow")
 
 def main() -> int:
     """Run the rounds, print and write the tables; the exit code is 1 if an answer was wrong or somebody failed."""
+    end_all_when_terminated()
     arguments = _parse_arguments()
     versions = _versions()
     contestants = line_up(arguments.precisions)

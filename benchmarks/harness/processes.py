@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import time
 from dataclasses import asdict, dataclass, field
@@ -70,6 +71,11 @@ class Measured:
             "cpu_seconds": round(self.cpu_seconds, 1),
             "peak_memory_mib": {role: round(size) for role, size in asdict(self.peak_memory).items()},
         }
+
+
+def end_all_when_terminated() -> None:
+    """Let SIGTERM end this process as Ctrl-C does, through every `finally`: what it started ends with it."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 def run_cold(command: Sequence[str | Path], *, cwd: Path, log: Path, env: Mapping[str, str] | None = None) -> Measured:

@@ -56,7 +56,7 @@ def provenance(machine: dict[str, Any], versions: dict[str, str]) -> str:
 
 def command_line() -> str:
     """The command of this process; of absolute paths, which mean nothing elsewhere, only the names."""
-    words = [Path(word).name if Path(word).is_absolute() else word for word in sys.argv[1:]]
+    words = (re.sub("^([^/]*=)?/.*/(.+)", r"\1\2", word) for word in sys.argv[1:])
     return shlex.join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *words])
 
 

@@ -46,8 +46,8 @@ def use_supported_java() -> Path:
     """
     for java in _candidates():
         version = java_version(java)
-        if version in SUPPORTED_VERSIONS:
-            home = java.resolve().parent.parent
+        home = java.resolve().parent.parent
+        if version in SUPPORTED_VERSIONS and (home / "bin" / "java").exists():  # a version manager's shim has no home
             break
         logger.warning(
             "Passing over Java %s at %s: Spark runs on %s", version, java, " or ".join(map(str, SUPPORTED_VERSIONS))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def load(network: Network, batch_size: int) -> Predictor:  # noqa: ARG001 - a gr
     """
     import tensorflow as tf
 
-    if not tf.config.threading.get_intra_op_parallelism_threads():
+    with suppress(RuntimeError):  # TensorFlow runs already in this process: on threads of others' choice
         tf.config.threading.set_intra_op_parallelism_threads(1)
         tf.config.threading.set_inter_op_parallelism_threads(1)
     graph = tf.compat.v1.GraphDef.FromString(network.files[_GRAPH])

@@ -27,6 +27,11 @@ N_SLOTS = 2**16
 
 _HASH_RANGE = 2**32
 
+MAX_LENGTH = 2**29
+"""Bytes of the longest file that is read, 512 MiB: Spark, Arrow and Pillow each hold it in memory."""
+
+EMPTY = "empty file"
+TOO_LONG = f"too long: exceeds {MAX_LENGTH >> 20} MiB"
 UNREADABLE = "could not be read: it vanished, or may not be read"
 
 _WORKER_SCHEMA = "path string, length bigint, modificationTime timestamp, features array<float>, error string"
@@ -118,8 +123,11 @@ def featurize_photos(
         path, length, modificationTime, features array<float> or null, error or null, fingerprint.
 
     """
-    photos_per_slot = {row["slot"]: row["count"] for row in pending_photos.groupBy("slot").count().toLocalIterator()}
+    readable = pending_photos.where(_can_be_read())
+    photos_per_slot = {row["slot"]: row["count"] for row in readable.groupBy("slot").count().collect()}
     total, done = sum(photos_per_slot.values()), 0
+    if pending_photos.count() > total:
+        yield _refuse(pending_photos.where(~_can_be_read()), network)
     logger.info("%d photos to featurize", total)
     if not total:
         return
@@ -131,9 +139,9 @@ def featurize_photos(
     )
     slot_of_file = _slot(F.col("_metadata.file_path"))
     for slots in plan_chunks(photos_per_slot, parameters.chunk_size):
-        chunk = pending_photos.where(_is_among(F.col("slot"), slots)).drop("slot")
+        chunk = readable.where(_is_among(F.col("slot"), slots)).drop("slot")
         # Only this filter, on the file's name alone, keeps Spark from reading the photos of other chunks.
-        photos = images.where(_is_among(slot_of_file, slots)).join(F.broadcast(chunk), PHOTO_KEY, "left_semi")
+        photos = images.where(_is_among(slot_of_file, slots) & _can_be_read()).join(F.broadcast(chunk), PHOTO_KEY, "left_semi")
         features = photos.select(*PHOTO_KEY, "content").mapInArrow(featurizer, _WORKER_SCHEMA)
         yield features.withColumn("fingerprint", F.lit(network.fingerprint))
         done += sum(photos_per_slot[slot] for slot in slots)
@@ -198,6 +206,21 @@ def _say_how_precision_is_computed(parameters: FeaturizationParameters) -> None:
             "This processor does not compute in %s: OpenVINO falls back on wider arithmetic, right but hardly faster than f32",
             parameters.precision,
         )
+
+
+def _refuse(photos: DataFrame, network: Network) -> DataFrame:
+    """Rows of the feature store for files that are not worth opening: empty or too long."""
+    return photos.select(
+        *PHOTO_KEY,
+        F.lit(None).cast("array<float>").alias("features"),
+        F.when(F.col("length") == 0, EMPTY).otherwise(TOO_LONG).alias("error"),
+        F.lit(network.fingerprint).alias("fingerprint"),
+    )
+
+
+def _can_be_read() -> Column:
+    """Whether a file has a length that is worth opening it for; Spark opens none that this filters out."""
+    return F.col("length").between(1, MAX_LENGTH)
 
 
 def _slot(file_path: Column) -> Column:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from pyspark.sql import DataFrame
+import re
+from urllib.parse import unquote
+
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 
@@ -17,6 +20,29 @@ def list_photos(images: DataFrame) -> DataFrame:
         that Spark can filter files by before it opens them.
 
     """
-    label = F.element_at(F.split("path", "/"), -2)
-    listing = images.select("path", label.alias("label"), "length", "modificationTime", F.col("_metadata.file_path"))
-    return listing.coalesce(images.sparkSession.sparkContext.defaultParallelism)  # short rows: a few files hold them all
+    listing = images.select("path", _label("path"), "length", "modificationTime", F.col("_metadata.file_path"))
+    # Short rows: a few files hold them all. Cached, since they are counted here and then saved.
+    listing = listing.coalesce(images.sparkSession.sparkContext.defaultParallelism).cache()
+    n_files = len(images._jdf.inputFiles())  # noqa: SLF001 - `inputFiles()` fetches every name, one by one
+    return listing if listing.count() == n_files else listing.unionByName(_list_empty_files(images, listing))
+
+
+def _list_empty_files(images: DataFrame, listing: DataFrame) -> DataFrame:
+    """List the files of no bytes: Spark's file sources leave them out, but they must be accounted for, too.
+
+    Nor does Spark tell when they were modified: that is given as the beginning of time.
+    """
+    listed = {row["file_path"] for row in listing.select("file_path").toLocalIterator()}
+    files = (re.sub("^file:/+", "file:/", uri) for uri in images.inputFiles())  # as file_path spells them
+    empty = [(uri, unquote(uri)) for uri in files if uri not in listed]
+    return images.sparkSession.createDataFrame(empty, "file_path string, path string").select(
+        "path",
+        _label("path"),
+        F.lit(0).cast("bigint").alias("length"),
+        F.timestamp_seconds(F.lit(0)).alias("modificationTime"),
+        "file_path",
+    )
+
+
+def _label(path: str) -> Column:
+    return F.element_at(F.split(path, "/"), -2).alias("label")

@@ -43,7 +43,7 @@ def plot_scatter(pca_features: DataFrame, parameters: ReportingParameters) -> go
     """
     axes = [name for name in ("pca_1", "pca_2") if name in pca_features.columns]
     n_photos = pca_features.count()
-    share = min(1.0, parameters.max_scatter_points / n_photos)
+    share = min(1.0, parameters.max_scatter_points / max(1, n_photos))
     # A hash of the path samples the same photos whatever the partitions, which `DataFrame.sample` does not.
     fraction = F.pmod(F.xxhash64("path", F.lit(parameters.seed)), F.lit(1_000_000)) / 1_000_000
     points = pca_features.where(fraction < share).select("path", "label", *axes).orderBy("label", "path").toPandas()
