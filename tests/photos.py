@@ -120,7 +120,7 @@ def write_photo_tree(root: Path) -> PhotoTree:
     }
     whole = encoded(apple, "JPEG")
     bad = {
-        "Apple Red 1/empty.jpg": (b"", "empty|could not be read"),
+        "Apple Red 1/empty.jpg": (b"", "^empty file$"),
         "Apple Red 1/truncated.jpg": (whole[: len(whole) // 2], "[Tt]runcated"),
         "Pear/noise.png": (np.random.default_rng(0).bytes(2000), "not an image"),
         "Pear/text.jpg": ("crème, not a photo\n".encode() * 20, "not an image"),

@@ -125,6 +125,7 @@ class _ProcessTree:
     def sample(self) -> None:
         """Look at every process of the tree once; those that just ended are left out."""
         driver = jvm = worker = total = 0.0
+        mothers: dict[int, list[str]] = {}
         try:
             processes = [self.root, *self.root.children(recursive=True)]
         except psutil.NoSuchProcess:
@@ -132,16 +133,19 @@ class _ProcessTree:
         for process in processes:
             try:
                 with process.oneshot():
-                    times, name = process.cpu_times(), process.name()
+                    command, times = process.cmdline(), process.cpu_times()
                     resident = process.memory_info().rss / MEGABYTE
+                    unborn = mothers.get(process.ppid()) == command
             except psutil.Error:
+                continue
+            if unborn:  # forked, and not yet the program that it is to become: its memory is its mother's
                 continue
             self.cpu_seconds[process] = times.user + times.system
             total += resident
             if process == self.root:
-                driver = resident
-            elif name == "java":
-                jvm = max(jvm, resident)
+                driver, mothers[process.pid] = resident, command
+            elif command and command[0].endswith("java"):
+                jvm, mothers[process.pid] = max(jvm, resident), command
             else:
                 worker = max(worker, resident)
         self.peak.take_in(driver, jvm, worker, total)

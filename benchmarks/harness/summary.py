@@ -101,22 +101,20 @@ def nodes_table(runs: Sequence[Run]) -> str:
     return table(["seconds", *columns], [*rows, ["start and end", *around]])
 
 
-def checks_table(checks: Iterable[Check]) -> str:
-    """A row per comparison: all that was found in the rounds, and whether it was good enough."""
-    by_kind: dict[tuple[str, str, str], list[Check]] = {}
+def checks_table(checks: Sequence[Check]) -> str:
+    """A row per contestant, a column per comparison: the worst that was found in any round."""
+    kinds = dict.fromkeys((check.what, check.allowed) for check in checks)
+    found: dict[tuple[str, str], list[float]] = {}
     for check in checks:
-        by_kind.setdefault((check.contestant, check.what, check.allowed), []).append(check)
-    rows = [
-        [
-            contestant,
-            what,
-            ", ".join(dict.fromkeys(f"{check.found:.7g}" for check in found)),
-            allowed,
-            "yes" if all(check.passed for check in found) else "NO",
+        found.setdefault((check.contestant, check.what), []).append(check.found)
+    rows = []
+    for contestant in dict.fromkeys(check.contestant for check in checks):
+        worst = [
+            (min if allowed.startswith(">") else max)(found.get((contestant, what), []), default=None)
+            for what, allowed in kinds
         ]
-        for (contestant, what, allowed), found in by_kind.items()
-    ]
-    return table(["", "compared with the project", "found", "allowed", "passed"], rows)
+        rows.append([contestant, *(NOTHING if value is None else f"{value:.6g}" for value in worst)])
+    return table(["against the project", *(f"{what}: {allowed}" for what, allowed in kinds)], rows)
 
 
 def _contestants(runs: Iterable[Run]) -> list[Contestant]:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
+import warnings
 from typing import Any
 
 import click
 from kedro.framework.cli.project import run as kedro_run
 from kedro.framework.cli.utils import CONTEXT_SETTINGS, KedroCliError
+
+# `--pipeline` still works; that Kedro prefers `--pipelines` need not be said at every run.
+warnings.filterwarnings("ignore", message="Option '--pipeline' is deprecated")
 
 _JAVA_STACK = ("\n\tat ", "\nJVM stacktrace", "\nCaused by:")
 

@@ -143,7 +143,12 @@ class SparkHooks:
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
         """Read the settings; start at once in a notebook, where datasets are loaded without a run."""
-        self._settings = context.config_loader["spark"]
+        settings = context.config_loader["spark"]
+        project_path = str(context.project_path)  # Java, unlike Kedro, takes relative paths from where it was started
+        self._settings = {
+            name: value.replace("{project_path}", project_path) if isinstance(value, str) else value
+            for name, value in settings.items()
+        }
         if "IPython" in sys.modules and sys.modules["IPython"].get_ipython() is not None:
             self._start()
 
