@@ -9,7 +9,7 @@ READY := $(VENV)/.ready
 
 export KEDRO_DISABLE_TELEMETRY := 1
 
-.PHONY: help setup demo demo-photos viz test lint format lock clean
+.PHONY: help setup demo demo-photos viz test bench lint format lock clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -40,6 +40,11 @@ viz: $(READY)  ## Open Kedro-Viz
 
 test: $(READY)  ## Run the tests
 	$(BIN)/python -m pytest
+
+bench: $(READY)  ## Compare with the notebook, Daft and Ray: make bench IMAGES=folder [WEIGHTS=file]
+	@test -n "$(IMAGES)" || { echo "Say which photos: make bench IMAGES=folder/of/labelled/photos [WEIGHTS=file.h5]"; exit 1; }
+	sh benchmarks/setup.sh
+	$(BIN)/python benchmarks/run.py --images "$(IMAGES)" $(if $(WEIGHTS),--weights "$(WEIGHTS)")
 
 lint: $(READY)  ## Ruff, strict mypy, and the architecture's contracts
 	$(BIN)/ruff check .
