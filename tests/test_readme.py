@@ -237,7 +237,9 @@ def masked(line: str) -> str:
 
 
 def test_make_demo_is_what_the_demo_run_did(shell: Shell) -> None:
-    recipe = subprocess.run(["make", "-n", "demo"], cwd=shell.project, check=True, capture_output=True, text=True).stdout
+    recipe = subprocess.run(
+        ["make", "--no-print-directory", "-n", "demo"], cwd=shell.project, check=True, capture_output=True, text=True
+    ).stdout
     assert recipe.endswith(".venv/bin/kedro run --env demo\n.venv/bin/python scripts/summarize.py data\n")
 
 

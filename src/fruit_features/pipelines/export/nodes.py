@@ -70,11 +70,18 @@ def sort_for_csv(pca_features: DataFrame, parameters: ExportParameters) -> DataF
 def account_for_photos(
     photos: DataFrame,
     pending_photos: DataFrame,
-    pca_features: DataFrame,
+    pca_features_csv: DataFrame,
     rejected_images: DataFrame,
     parameters: ExportParameters,
 ) -> dict[str, Any]:
     """Count the photos at every stage, and refuse a result that lost or doubled one.
+
+    Args:
+        photos: The listing.
+        pending_photos: The photos that this run had to featurize.
+        pca_features_csv: The export that people open, read back.
+        rejected_images: path, label, reason.
+        parameters: The share of rejected photos at which a run counts as failed.
 
     Returns:
         listed, featurized (by this run), reused (from earlier runs), rejected, exported; rejected_by_reason; components.
@@ -85,7 +92,7 @@ def account_for_photos(
     """
     listed, pending = photos.count(), pending_photos.count()
     rejected_by_reason = {row["reason"]: row["count"] for row in rejected_images.groupBy("reason").count().collect()}
-    rejected, exported = sum(rejected_by_reason.values()), pca_features.count()
+    rejected, exported = sum(rejected_by_reason.values()), pca_features_csv.count()
     if listed != exported + rejected:
         raise RuntimeError(
             f"{listed} photos were listed, but {exported} exported and {rejected} rejected: the feature store lacks photos or "
@@ -103,7 +110,7 @@ def account_for_photos(
         "rejected": rejected,
         "exported": exported,
         "rejected_by_reason": rejected_by_reason,
-        "components": len(pca_features.columns) - len(["path", "label"]),
+        "components": len(pca_features_csv.columns) - len(["path", "label"]),
     }
 
 

@@ -15,7 +15,7 @@ def create_pipeline() -> Pipeline:
             node(sort_for_csv, ["pca_features", "params:export"], "pca_features_csv", name="sort_for_csv"),
             node(
                 account_for_photos,
-                ["photos", "pending_photos", "pca_features", "rejected_images", "params:export"],
+                ["photos", "pending_photos", "pca_features_csv", "rejected_images", "params:export"],
                 "photo_counts",
                 name="account_for_photos",
             ),
