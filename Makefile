@@ -60,6 +60,8 @@ UV_COMPILE = uv pip compile --quiet --universal --python-version 3.11 --generate
 
 lock:  ## Resolve the lock files anew (needs uv)
 	$(UV_COMPILE) pyproject.toml --group dev -o requirements.lock
+	sed -n 's/^\([A-Za-z0-9].*\) \\$$/\1/p' requirements.lock | grep -v '^pyarrow==' | \
+		$(UV_COMPILE) benchmarks/requirements.in -c - -o benchmarks/requirements.lock
 	printf 'setuptools\n' | $(UV_COMPILE) - -c requirements.lock -o requirements-build.lock
 
 clean:  ## Remove .venv and caches; results stay

@@ -15,6 +15,7 @@ from PIL import Image
 from pyspark.sql import functions as F
 
 from fruit_features.imaging import decode
+from fruit_features.pipelines.featurization import nodes
 from fruit_features.pipelines.featurization.fingerprint import fingerprint_configuration
 from fruit_features.pipelines.featurization.nodes import (
     N_SLOTS,
@@ -366,3 +367,11 @@ def test_the_seed_decides_which_photos_calibrate(
     assert 0.3 * n_photos < np.mean([len(paths) for paths in samples]) < 0.7 * n_photos
     n_empty = sum(path.stat().st_size == 0 for path in photo_tree.bad)
     assert len(sample(0, n_photos)) == n_photos - n_empty
+
+
+def test_what_cannot_be_decoded_calibrates_nothing(images: DataFrame, parameters: FeaturizationParameters) -> None:
+    int8 = parameters.model_copy(update={"precision": "int8"})
+    sample = images.where(F.col("path").rlike(r"/Pear/(noise\.png|text\.jpg|00\.jpg|01\.jpg)$"))
+    assert nodes._decode_all(sample, 32, int8).shape == (2, 32, 32, 3)
+    with pytest.raises(ValueError, match="precision=int8 needs photos to calibrate on"):
+        nodes._decode_all(sample.where(F.col("path").contains("noise")), 32, int8)
