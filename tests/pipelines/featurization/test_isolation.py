@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import signal
 from typing import TYPE_CHECKING, NoReturn
@@ -47,6 +48,7 @@ def test_a_child_gives_the_same_reason(content: bytes) -> None:
 @pytest.mark.parametrize("number", [signal.SIGSEGV, signal.SIGKILL, signal.SIGABRT])
 def test_a_crash_of_the_decoder_is_a_reason(number: signal.Signals, monkeypatch: pytest.MonkeyPatch) -> None:
     def crash(*_: object, **__: object) -> NoReturn:
+        faulthandler.disable()  # pytest's: it would print a stack for every crash
         os.kill(os.getpid(), number)
         raise AssertionError
 
