@@ -180,6 +180,7 @@ def test_a_buffer_is_as_good_as_bytes() -> None:
 
 
 WHOLE_JPEG, WHOLE_PNG = (encoded(fruit("Pear", 0), file_format) for file_format in ("JPEG", "PNG"))
+PNG_WITH_A_SHORT_CHUNK = WHOLE_PNG[:35] + b"\0" + WHOLE_PNG[36:]  # the length of IDAT: what follows is no chunk
 
 
 @pytest.mark.parametrize(
@@ -192,6 +193,7 @@ WHOLE_JPEG, WHOLE_PNG = (encoded(fruit("Pear", 0), file_format) for file_format 
         pytest.param(WHOLE_JPEG[:3], "^not an image", id="only a signature"),
         pytest.param(WHOLE_JPEG[: len(WHOLE_JPEG) // 2], "^cannot decode: .*[Tt]runcated", id="half a jpeg"),
         pytest.param(WHOLE_PNG[: len(WHOLE_PNG) // 2], "^cannot decode: .*truncated", id="half a png"),
+        pytest.param(PNG_WITH_A_SHORT_CHUNK, "^cannot decode: SyntaxError: broken PNG", id="no chunk where one belongs"),
         pytest.param(png_that_claims(60_000, 60_000), "^too large: .*178956970", id="bomb"),
         pytest.param(png_that_claims(MAX_PIXELS + 1, 1), "^too large: .*178956970", id="one pixel too many"),
     ],
