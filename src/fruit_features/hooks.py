@@ -9,7 +9,6 @@ import os
 import platform
 import sys
 import time
-from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from kedro.framework.hooks import hook_impl
@@ -19,6 +18,8 @@ from fruit_features.java import use_supported_java
 from fruit_features.parameters import nearest
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from kedro.framework.context import KedroContext
     from kedro.io import CatalogProtocol
     from kedro.pipeline import Pipeline
@@ -51,17 +52,22 @@ class ParameterHooks:
         _ = context.params  # checks every typed parameter: a bad one stops the run before Spark starts
 
 
+def _local_path(context: KedroContext, dataset: str) -> Path | None:
+    """Where a dataset lies, or None if that is not on a local disk; relative paths begin at the project, as Kedro's do."""
+    filepath: str = context.config_loader["catalog"][dataset]["filepath"]
+    return None if "://" in filepath else context.project_path / filepath
+
+
 class ImagesRootHooks:
     """Refuses a missing folder of photos before Spark starts."""
 
     def __init__(self) -> None:
-        self._images_root = ""
+        self._images_root: Path | None = None
 
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
         """Read where the photos are."""
-        images_root = context.config_loader["catalog"]["images"]["filepath"]
-        self._images_root = images_root if "://" in images_root else str(context.project_path / images_root)
+        self._images_root = _local_path(context, "images")
 
     @hook_impl
     def before_pipeline_run(self, pipeline: Pipeline) -> None:
@@ -71,7 +77,7 @@ class ImagesRootHooks:
             FileNotFoundError: It is not there.
 
         """
-        if "images" in pipeline.inputs() and "://" not in self._images_root and not Path(self._images_root).is_dir():
+        if "images" in pipeline.inputs() and self._images_root is not None and not self._images_root.is_dir():
             raise FileNotFoundError(
                 f"images_root={self._images_root}: there is no such folder. Put photos there, in a folder per label, or name "
                 "another: kedro run --params images_root=FOLDER"
@@ -82,16 +88,14 @@ class OutputLockHooks:
     """Lets one run at a time write to a local output folder; the lock of a dead run is void, as the system drops it."""
 
     def __init__(self) -> None:
-        self._folder = Path()
-        self._is_local = False
+        self._folder: Path | None = None
         self._lock: IO[str] | None = None
 
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
         """Read where results go."""
-        feature_store = context.config_loader["catalog"]["feature_store"]["filepath"]
-        self._is_local = "://" not in feature_store
-        self._folder = (context.project_path / feature_store).parent
+        feature_store = _local_path(context, "feature_store")
+        self._folder = feature_store and feature_store.parent
 
     @hook_impl
     def before_pipeline_run(self) -> None:
@@ -100,7 +104,7 @@ class OutputLockHooks:
         Raises:
             RuntimeError: Another run has it.
         """
-        if not self._is_local:
+        if self._folder is None:
             return
         self._folder.mkdir(parents=True, exist_ok=True)
         self._lock = (self._folder / ".lock").open("a+")

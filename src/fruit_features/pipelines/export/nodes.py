@@ -31,7 +31,7 @@ def project_features(features: DataFrame, pca_model: pd.DataFrame, network: Netw
         ValueError: The model was fitted on features of another network.
 
     """
-    model = _model_from_table(pca_model)
+    model = PcaModel.from_record(pca_model.iloc[0].to_dict())
     if model.fingerprint != network.fingerprint:
         raise ValueError(
             f"the PCA model was fitted on features of network {model.fingerprint}, these photos were featurized by "
@@ -117,15 +117,3 @@ def account_for_photos(
 def _escape_formula(column: str) -> Column:
     """Put an apostrophe where a spreadsheet would see a formula (OWASP's list of its first characters)."""
     return F.regexp_replace(column, r"^(?=[=+\-@\t\r])", "'").alias(column)
-
-
-def _model_from_table(table: pd.DataFrame) -> PcaModel:
-    row = table.iloc[0]
-    return PcaModel(
-        mean=np.asarray(row["mean"]),
-        eigenvalues=np.asarray(row["eigenvalues"]),
-        eigenvectors=np.stack(row["eigenvectors"]),
-        n_photos=int(row["n_photos"]),
-        fingerprint=str(row["fingerprint"]),
-        centred=bool(row["centred"]),
-    )

@@ -37,6 +37,8 @@ def decode_in_child(content: bytes | memoryview, size: int, *, apply_exif_orient
     _, status = os.waitpid(child, 0)
     if os.WIFSIGNALED(status):
         raise ImageError(f"crashed the decoder ({signal.Signals(os.WTERMSIG(status)).name})")
+    if not answer:
+        raise ImageError("ended the decoder without an answer")
     if answer[:1] == _REFUSED:
         raise ImageError(answer[1:].decode())
     return np.frombuffer(answer, np.uint8, offset=1).reshape(size, size, 3)
@@ -45,11 +47,11 @@ def decode_in_child(content: bytes | memoryview, size: int, *, apply_exif_orient
 def _answer(writing: int, content: bytes | memoryview, size: int, apply_exif_orientation: bool) -> None:
     """Write one answer to the pipe and leave at once, without the parent's exit handlers."""
     try:
-        answer = _DECODED + decode(content, size, apply_exif_orientation=apply_exif_orientation).tobytes()
-    except ImageError as error:
-        answer = _REFUSED + str(error).encode()
-    try:
+        try:
+            answer = _DECODED + decode(content, size, apply_exif_orientation=apply_exif_orientation).tobytes()
+        except ImageError as error:
+            answer = _REFUSED + str(error).encode()
         with os.fdopen(writing, "wb") as pipe:
             pipe.write(answer)
-    finally:
+    finally:  # whatever happened: a child that went on would be a second worker on the first one's socket
         os._exit(0)

@@ -96,17 +96,7 @@ def _moments_from_row(row: Row, step: float) -> Moments:
 
 def _model_table(model: PcaModel) -> pd.DataFrame:
     """Lay a model out as one row that any parquet reader understands."""
-    return pd.DataFrame(
-        {
-            "mean": [model.mean],
-            "eigenvalues": [model.eigenvalues],
-            "eigenvectors": [list(model.eigenvectors)],
-            "n_components": [model.n_components],
-            "n_photos": [model.n_photos],
-            "fingerprint": [model.fingerprint],
-            "centred": [model.centred],
-        }
-    )
+    return pd.DataFrame([model.to_record()])
 
 
 def _explained_variance_table(explained_variance_ratio: FloatArray) -> pd.DataFrame:
