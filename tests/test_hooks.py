@@ -164,6 +164,33 @@ def test_workers_run_on_this_python(spark: SparkSession) -> None:
     assert set(prefixes) == {sys.prefix}
 
 
+def test_workers_have_imported_the_engine_before_they_are_needed(tmp_path: Path) -> None:
+    program = f"""
+import sys, threading
+from pathlib import Path
+from kedro.framework.session import KedroSession
+from kedro.framework.startup import bootstrap_project
+from pyspark.sql import SparkSession
+from fruit_features.hooks import SparkHooks
+
+project = Path({str(PROJECT)!r})
+bootstrap_project(project)
+with KedroSession.create(project, env="test") as session:
+    hooks = SparkHooks()
+    hooks.after_context_created(session.load_context())
+    hooks.before_pipeline_run()
+(warm_up,) = (thread for thread in threading.enumerate() if thread.name == "warm up workers")
+warm_up.join()
+
+def look(batches):
+    for batch in batches:
+        yield batch.filter([("openvino" in sys.modules)] * len(batch))
+
+assert SparkSession.active().range(4, numPartitions=2).mapInArrow(look, "id long").count() == 4
+"""
+    subprocess.run([sys.executable, "-c", program], check=True, cwd=tmp_path)
+
+
 def test_a_context_costs_no_spark(tmp_path: Path) -> None:
     program = f"""
 from pathlib import Path

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 PRECISIONS: frozenset[Precision] = frozenset({"f32", "bf16", "int8"})
 
-_XML, _BIN = "network.xml", "network.bin"
+TOPOLOGY, WEIGHTS = "network.xml", "network.bin"
 
 _CAPABILITIES: dict[Precision, str] = {"f32": "FP32", "bf16": "BF16", "int8": "INT8"}
 
@@ -50,9 +50,9 @@ def serialize(model: Any) -> dict[str, bytes]:
     import openvino
 
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, _XML)
+        path = Path(folder, TOPOLOGY)
         openvino.save_model(model, path, compress_to_fp16=False)
-        return {name: Path(folder, name).read_bytes() for name in (_XML, _BIN)}
+        return {name: Path(folder, name).read_bytes() for name in (TOPOLOGY, WEIGHTS)}
 
 
 def quantize(files: Mapping[str, bytes], photos: NDArray[np.uint8]) -> dict[str, bytes]:
@@ -69,7 +69,7 @@ def quantize(files: Mapping[str, bytes], photos: NDArray[np.uint8]) -> dict[str,
     import openvino
 
     nncf.set_log_level(logging.ERROR)
-    model = openvino.Core().read_model(model=files[_XML], weights=files[_BIN])
+    model = openvino.Core().read_model(model=files[TOPOLOGY], weights=files[WEIGHTS])
     calibration = nncf.Dataset([photo[np.newaxis] for photo in photos])
     quantized = nncf.quantize(
         model, calibration, preset=nncf.QuantizationPreset.MIXED, subset_size=len(photos), target_device=nncf.TargetDevice.CPU
@@ -102,7 +102,7 @@ def load(network: Network, batch_size: int) -> Predictor:
     import openvino
 
     core = openvino.Core()
-    model = core.read_model(model=network.files[_XML], weights=network.files[_BIN])
+    model = core.read_model(model=network.files[TOPOLOGY], weights=network.files[WEIGHTS])
     model.reshape([batch_size, network.input_size, network.input_size, 3])
     compiled = core.compile_model(
         model,

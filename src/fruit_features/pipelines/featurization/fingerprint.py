@@ -10,8 +10,6 @@ from fruit_features import backbones
 from fruit_features.imaging import PREPROCESSING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from fruit_features.pipelines.featurization.parameters import FeaturizationParameters
 
 _LENGTH = 16
@@ -40,9 +38,9 @@ def fingerprint_configuration(parameters: FeaturizationParameters) -> str:
     return _digest(json.dumps(described, sort_keys=True).encode())
 
 
-def fingerprint_calibrated(configuration: str, files: Mapping[str, bytes]) -> str:
-    """Fingerprint a network that depends on the photos it was calibrated on: its configuration and its own bytes."""
-    return _digest(configuration.encode(), *(files[name] for name in sorted(files)))
+def fingerprint_calibrated(configuration: str, weights: bytes) -> str:
+    """Fingerprint a network that depends on the photos it was calibrated on: its configuration and its quantised weights."""
+    return _digest(configuration.encode(), weights)
 
 
 def _digest(*parts: bytes) -> str:

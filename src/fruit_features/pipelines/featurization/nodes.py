@@ -78,7 +78,7 @@ def build_network(
     fingerprint = configuration
     if parameters.precision == "int8":
         files = openvino.quantize(files, _decode_all(calibration_photos, backbone.input_size, parameters))
-        fingerprint = fingerprint_calibrated(configuration, files)
+        fingerprint = fingerprint_calibrated(configuration, files[openvino.WEIGHTS])
     return Network(
         fingerprint=fingerprint,
         configuration=configuration,

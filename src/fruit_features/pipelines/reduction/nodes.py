@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from itertools import chain
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
-from pyspark.sql import DataFrame, Row
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from fruit_features import pca
@@ -51,9 +52,9 @@ def fit_pca(features: DataFrame, network: Network, parameters: ReductionParamete
     step = pca.grid_step(largest or 0.0, count)
     n_partial_sums = min(_MOST_PARTIAL_SUMS, features.sparkSession.sparkContext.defaultParallelism)
     spread = features.select("features").coalesce(n_partial_sums)
-    partial_sums = spread.mapInArrow(partial(_sum_moments, step=step), _MOMENTS_SCHEMA).collect()
+    partial_sums = spread.mapInArrow(partial(_sum_moments, step=step), _MOMENTS_SCHEMA).toArrow().to_pylist()
     model = pca.fit(
-        pca.merge_all(_moments_from_row(row, step) for row in partial_sums),
+        pca.merge_all(_moments_of_record(record, step) for record in partial_sums),
         fingerprint=network.fingerprint,
         variance_threshold=parameters.variance_threshold,
         n_components=parameters.n_components,
@@ -89,9 +90,9 @@ def _gather(batches: Iterable[pa.RecordBatch]) -> Iterator[NDArray[np.float32]]:
         yield np.concatenate(waiting)
 
 
-def _moments_from_row(row: Row, step: float) -> Moments:
-    total = np.frombuffer(row["total"], np.int64)
-    return Moments(step, row["count"], total, np.frombuffer(row["products"], np.int64).reshape(len(total), len(total)))
+def _moments_of_record(record: Mapping[str, Any], step: float) -> Moments:
+    total = np.frombuffer(record["total"], np.int64)
+    return Moments(step, record["count"], total, np.frombuffer(record["products"], np.int64).reshape(len(total), len(total)))
 
 
 def _model_table(model: PcaModel) -> pd.DataFrame:
