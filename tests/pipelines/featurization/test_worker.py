@@ -54,9 +54,7 @@ def record_batch(contents: Sequence[bytes]) -> pa.RecordBatch:
 
 
 def featurizer(broadcast: Broadcast[Network], batch_size: int) -> PhotoFeaturizer:
-    return PhotoFeaturizer(
-        broadcast, fingerprint=broadcast.value.fingerprint, batch_size=batch_size, apply_exif_orientation=False
-    )
+    return PhotoFeaturizer(broadcast, fingerprint=broadcast.value.fingerprint, batch_size=batch_size, decoding={})
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -135,7 +135,7 @@ def featurize_photos(
         images.sparkSession.sparkContext.broadcast(network),
         fingerprint=network.fingerprint,
         batch_size=parameters.batch_size,
-        apply_exif_orientation=parameters.apply_exif_orientation,
+        decoding=parameters.decoding,
     )
     slot_of_file = _slot(F.col("_metadata.file_path"))
     for slots in plan_chunks(photos_per_slot, parameters.chunk_size):
@@ -191,7 +191,7 @@ def _decode_all(photos: DataFrame, size: int, parameters: FeaturizationParameter
     decoded = []
     for content in photos.orderBy("path").toArrow().column("content"):
         try:
-            decoded.append(decode(content.as_buffer(), size, apply_exif_orientation=parameters.apply_exif_orientation))
+            decoded.append(decode(content.as_buffer(), size, **parameters.decoding))
         except ImageError:
             continue
     if not decoded:
