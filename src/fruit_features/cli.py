@@ -22,6 +22,9 @@ _VALIDATION_NOISE = re.compile(
 )
 
 
+_INTERRUPTED = 130  # what shells report for a command that Ctrl-C ended
+
+
 class _OneScreenError(KedroCliError):
     """Shown without a stack, unless `kedro --verbose run` asks for it."""
 
@@ -39,6 +42,12 @@ class _RunCommand(click.Command):
             return super().invoke(ctx)
         except (click.exceptions.Exit, click.ClickException, click.Abort):
             raise
+        except KeyboardInterrupt:
+            click.secho(
+                "\nStopped. Chunks of photos that were featurized are kept: the same command goes on where this run was.",
+                err=True,
+            )
+            ctx.exit(_INTERRUPTED)
         except Exception as error:
             raise _OneScreenError(summarize_error(error)) from error
 
@@ -50,6 +59,10 @@ def summarize_error(error: BaseException) -> str:
         message = message.split(marker, 1)[0]
     if "Traceback (most recent call last)" in message:
         message = message.strip().rsplit("\n", 1)[-1]
+    if "[FAILED_READ_FILE" in message and "/feature_store/" in message:
+        message += (
+            "\nDelete that file and run again: the photos in it will be featurized once more, the others are not touched."
+        )
     message = _INVALID_FIELD.sub(r"\1=\3: \2", message)
     return re.sub(r":\s{2,}", ": ", _VALIDATION_NOISE.sub("", message)).strip()
 

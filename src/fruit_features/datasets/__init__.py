@@ -1,6 +1,6 @@
 """Kedro datasets that the ecosystem lacks."""
 
-from fruit_features.datasets.growing_spark import GrowingSparkDataset
+from fruit_features.datasets.growing_spark import GrowingSparkDataset, ReplacedSparkDataset
 from fruit_features.datasets.network import NetworkDataset, NetworksDataset
 
-__all__ = ["GrowingSparkDataset", "NetworkDataset", "NetworksDataset"]
+__all__ = ["GrowingSparkDataset", "NetworkDataset", "NetworksDataset", "ReplacedSparkDataset"]
