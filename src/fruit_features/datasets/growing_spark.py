@@ -1,4 +1,4 @@
-"""A Spark dataset that runs append to, and that the first run finds missing."""
+"""A Spark dataset that runs append to, that the first run finds missing, and that a killed run may leave in disorder."""
 
 from __future__ import annotations
 
@@ -15,9 +15,15 @@ if TYPE_CHECKING:
 
 _NOTHING_THERE = ("PATH_NOT_FOUND", "UNABLE_TO_INFER_SCHEMA")
 
+_UNCOMMITTED = "_temporary"
+"""Where Hadoop's committer gathers what tasks have written, and whence it takes *all* when a job commits."""
+
 
 class GrowingSparkDataset(SparkDatasetV2):  # type: ignore[misc]
     """`SparkDatasetV2` that loads no rows where nothing has been saved yet, and refuses what others have saved.
+
+    One run at a time may save. What a killed run had written, but not committed, the next save throws away: Hadoop would
+    commit it along with that save's own rows, which by then are the same ones again.
 
     `load_args.schema`, a DDL string, is required: it is what is loaded, to the column.
     """
@@ -38,3 +44,10 @@ class GrowingSparkDataset(SparkDatasetV2):  # type: ignore[misc]
                 f"{expected.simpleString()} was expected. Move it away, or choose another output_root"
             )
         return loaded
+
+    def _save(self, data: DataFrame) -> None:
+        context = SparkSession.builder.getOrCreate().sparkContext
+        # Hadoop's own file systems: wherever Spark can write, they can delete.
+        uncommitted = context._jvm.org.apache.hadoop.fs.Path(self._spark_path, _UNCOMMITTED)  # type: ignore[union-attr]  # noqa: SLF001
+        uncommitted.getFileSystem(context._jsc.hadoopConfiguration()).delete(uncommitted, True)  # noqa: SLF001
+        super()._save(data)
