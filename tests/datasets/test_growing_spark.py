@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import uuid
 from typing import TYPE_CHECKING
 
 import pytest
@@ -43,6 +44,17 @@ def test_every_save_appends(spark: SparkSession, tmp_path: Path) -> None:
         ("a", [0.5, 1.0]),
         ("b", [0.5, 1.0]),
     ]
+
+
+def test_what_a_killed_run_did_not_commit_is_not_committed_by_the_next(spark: SparkSession, tmp_path: Path) -> None:
+    dataset = store(tmp_path / "store")
+    dataset.save(spark.createDataFrame([("a", [0.5])], SCHEMA).coalesce(1))
+    (committed,) = (tmp_path / "store").glob("part-*.parquet")
+    task = tmp_path / "store" / "_temporary" / "0" / "task_202511250000000000000000000000000_0020_m_000000"
+    task.mkdir(parents=True)
+    shutil.copy(committed, task / f"part-00000-{uuid.uuid4()}-c000.snappy.parquet")
+    dataset.save(spark.createDataFrame([("b", [1.0])], SCHEMA))
+    assert sorted(row["path"] for row in dataset.load().collect()) == ["a", "b"]
 
 
 def test_another_fault_than_a_missing_path_is_passed_on(spark: SparkSession, tmp_path: Path) -> None:
