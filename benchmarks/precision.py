@@ -17,18 +17,13 @@ from harness.features import read_export, read_features
 from harness.places import BENCHMARKS, PROJECT, QUIET
 from harness.processes import ContestantError, end_all_when_terminated, run_cold
 from harness.tables import command_line, provenance, publish, table
-from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import train_test_split
-from sklearn.neighbors import KNeighborsClassifier
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+
+from fruit_features.quality import LINEAR_PROBE, N_NEIGHBOURS, NEIGHBOURS, score_classifiers
 
 if TYPE_CHECKING:
     import pandas as pd
 
-HELD_OUT = 0.25
 SEED = 0
-N_NEIGHBOURS = 5
 
 
 @dataclass(frozen=True)
@@ -144,14 +139,9 @@ def _measure(name: str, images: Path, scratch: Path, arguments: argparse.Namespa
 
 def _accuracies(export: pd.DataFrame) -> tuple[float, float]:
     """Score a linear probe and the nearest neighbours on held-out photos."""
-    labels = export["label"]
-    seen, unseen, seen_labels, unseen_labels = train_test_split(
-        export.drop(columns="label"), labels, test_size=HELD_OUT, random_state=SEED, stratify=labels
-    )
-    probe = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
-    neighbours = KNeighborsClassifier(N_NEIGHBOURS)
-    scores = [model.fit(seen, seen_labels).score(unseen, unseen_labels) for model in (probe, neighbours)]
-    return scores[0], scores[1]
+    components = export.drop(columns="label").to_numpy()
+    scores = {score.classifier: score.accuracy for score in score_classifiers(components, export["label"].tolist(), SEED)}
+    return scores[LINEAR_PROBE], scores[NEIGHBOURS]
 
 
 def _table(losses: list[Loss]) -> str:

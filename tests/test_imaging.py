@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from fruit_features.imaging import MAX_PIXELS, ImageError, decode
+from fruit_features.imaging import MAX_PIXELS, ImageError, decode, thumbnail
 from tests.photos import encoded, fruit, png_16_bit, png_that_claims, quadrants, quarter_centres
 
 if TYPE_CHECKING:
@@ -280,3 +280,59 @@ def test_a_damaged_photo_becomes_a_tensor_or_a_reason_and_nothing_else(
     except ImageError as error:
         outcome = str(error)
     assert outcome == (16, 16, 3) or (isinstance(outcome, str) and outcome)
+
+
+# --- pictures for people ----------------------------------------------------------------------------------------------
+
+
+def opened(content: bytes) -> Image.Image:
+    image = Image.open(io.BytesIO(content))
+    assert image.format == "JPEG"
+    return image
+
+
+@pytest.mark.parametrize(
+    ("size", "shown"), [((640, 480), (96, 72)), ((480, 640), (72, 96)), ((4000, 3000), (96, 72)), ((3000, 1), (96, 1))]
+)
+def test_a_thumbnail_keeps_the_aspect_ratio(size: tuple[int, int], shown: tuple[int, int]) -> None:
+    for file_format in ("JPEG", "PNG"):
+        assert opened(thumbnail(encoded(FOUR_COLOURS.resize(size), file_format), 96)).size == shown
+
+
+def test_a_thumbnail_of_a_small_photo_is_no_larger() -> None:
+    assert opened(thumbnail(encoded(FOUR_COLOURS, "PNG"), 96)).size == FOUR_COLOURS.size
+
+
+@pytest.mark.parametrize(
+    "content",
+    [encoded(FOUR_GREYS.convert(mode), "TIFF") for mode in ("RGB", "RGBA", "P", "CMYK", "L", "F")]
+    + [png_16_bit(sixteen_bit([0, 20_000, 46_000, 65_535]))],
+    ids=["RGB", "RGBA", "P", "CMYK", "L", "F", "16 bit"],
+)
+def test_any_mode_has_a_thumbnail(content: bytes) -> None:
+    shown = opened(thumbnail(content, 96))
+    assert shown.mode == "RGB"
+    np.testing.assert_allclose(quarter_centres(np.asarray(shown.resize((96, 96)))), greys(0, 77, 180, 255), atol=12)
+
+
+@pytest.mark.parametrize("file_format", ["JPEG", "PNG"])
+def test_a_thumbnail_is_upright(file_format: str) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    square = FOUR_COLOURS.resize((256, 256))
+    shown = opened(thumbnail(encoded(square, file_format, exif=exif), 64))
+    np.testing.assert_allclose(quarter_centres(np.asarray(shown)), [BLUE, RED, WHITE, GREEN], atol=12)
+
+
+def test_a_thumbnail_carries_no_metadata() -> None:
+    heavy = encoded(FOUR_COLOURS, "JPEG", comment=b"c" * 60_000, icc_profile=b"p" * 60_000)
+    assert len(thumbnail(heavy, 96)) < 4_000
+
+
+@pytest.mark.parametrize("content", [b"", b"no photo", WHOLE_JPEG[: len(WHOLE_JPEG) // 2], png_that_claims(60_000, 60_000)])
+def test_what_is_no_photo_has_no_thumbnail_but_the_same_reason(content: bytes) -> None:
+    with pytest.raises(ImageError) as expected:
+        decode(content, SIZE)
+    with pytest.raises(ImageError) as caught:
+        thumbnail(content, 96)
+    assert str(caught.value) == str(expected.value)

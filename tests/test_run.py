@@ -14,6 +14,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
+from pyspark.sql import functions as F
 
 from fruit_features.cli import run
 from fruit_features.datasets import GrowingSparkDataset
@@ -312,10 +313,12 @@ def test_a_compacted_store_holds_the_same_in_one_file(full_run: Outputs, photo_t
     assert outputs.csv_bytes() == full_run.csv_bytes()
 
 
-def test_a_vacuumed_store_holds_the_photos_that_are_there_and_one_network(history: History, tmp_path: Path) -> None:
+def test_a_vacuumed_store_holds_the_photos_that_are_there_and_one_network(
+    spark: SparkSession, history: History, tmp_path: Path
+) -> None:
     outputs = history.outputs.copy_to(tmp_path / "data")
-    stale = outputs.feature_store().assign(fingerprint="another")
-    stale.to_parquet(outputs.root / "04_feature" / "feature_store" / "another.parquet", coerce_timestamps="us", index=False)
+    folder = str(outputs.root / "04_feature" / "feature_store")
+    spark.read.parquet(folder).withColumn("fingerprint", F.lit("another")).write.mode("append").parquet(folder)
     n_listed = outputs.counts()["listed"]
     assert len(outputs.feature_store()) > 2 * n_listed
 

@@ -1,4 +1,4 @@
-"""Bytes of a photo to the RGB tensor that a backbone sees, or the reason why not.
+"""Bytes of a photo to the RGB tensor that a backbone sees, or to a picture for people, or the reason why not.
 
 Knows Pillow and numpy only, so that it can be tested, fuzzed and reused alone.
 """
@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import io
 import warnings
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
 PREPROCESSING = "pillow-rgb-bicubic"
@@ -51,16 +54,46 @@ def decode(
         ImageError: The bytes are no photo that Pillow can read, or one of more than `MAX_PIXELS` pixels.
 
     """
+    with _open(content) as image:
+        if jpeg_draft:
+            image.draft(None, (DRAFT_MARGIN * size, DRAFT_MARGIN * size))
+        upright = ImageOps.exif_transpose(image) if apply_exif_orientation else image
+        return np.asarray(_to_rgb(upright).resize((size, size)))
+
+
+def thumbnail(content: bytes | memoryview, size: int) -> bytes:
+    """Shrink one photo for people to look at: upright, and with its aspect ratio kept.
+
+    Args:
+        content: The encoded photo.
+        size: Pixels of the longer side; a smaller photo stays as it is.
+
+    Returns:
+        A JPEG.
+
+    Raises:
+        ImageError: As `decode`.
+
+    """
+    with _open(content) as image:
+        image.draft(None, (DRAFT_MARGIN * size, DRAFT_MARGIN * size))
+        small = _to_rgb(ImageOps.exif_transpose(image))
+        small.thumbnail((size, size))
+        jpeg = io.BytesIO()
+        small.save(jpeg, "JPEG", quality=85, comment=None)
+    return jpeg.getvalue()
+
+
+@contextmanager
+def _open(content: bytes | memoryview) -> Iterator[Image.Image]:
+    """Open a photo, and turn whatever Pillow raises on it into a reason."""
     if len(content) == 0:
         raise ImageError("empty file")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # a broken photo becomes a row with a reason, not a line in the log
             with Image.open(io.BytesIO(content)) as image:
-                if jpeg_draft:
-                    image.draft(None, (DRAFT_MARGIN * size, DRAFT_MARGIN * size))
-                upright = ImageOps.exif_transpose(image) if apply_exif_orientation else image
-                return np.asarray(_to_rgb(upright).resize((size, size)))
+                yield image
     except ImageError:
         raise
     except UnidentifiedImageError:
