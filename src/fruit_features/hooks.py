@@ -8,11 +8,12 @@ import importlib.metadata
 import logging
 import os
 import platform
+import signal
 import sys
 import threading
 import time
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, NoReturn
 
 from kedro.framework.hooks import hook_impl
 from kedro.framework.project import pipelines
@@ -187,6 +188,8 @@ class SparkHooks:
     def before_pipeline_run(self) -> None:
         """Start the session; commands that run nothing (`kedro viz`, `kedro registry list`) do without Java."""
         self._start()
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, _interrupt)
 
     def _start(self) -> None:
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow, where it is needed, has nothing to say
@@ -204,6 +207,12 @@ class SparkHooks:
                 continue
             builder = builder.config(name, value)
         _warm_up_workers(builder.getOrCreate())
+
+
+def _interrupt(*_: object) -> NoReturn:
+    """End the run on Ctrl-C, and Java with it; PySpark's own handler would talk to Java in the middle of another talk."""
+    logging.disable()  # that this talk was cut short is no news to whoever cut it
+    raise KeyboardInterrupt
 
 
 def _warm_up_workers(session: SparkSession) -> None:
