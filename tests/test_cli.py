@@ -55,6 +55,11 @@ def test_a_wrong_parameter_takes_a_few_lines(parameter: str, message: str) -> No
         ("An error occurred: no space left\n\tat java.base/java.io.X\n\tat java.base/Y", "An error occurred: no space left"),
         ("fault\nCaused by: java.lang.X", "fault"),
         (
+            "task failed\n\tat a.B\nCaused by: java.io.E: failed\n\t... 3 more\nCaused by: java.io.E: disk full\n\tat c.D",
+            "task failed\nCause: disk full",
+        ),
+        ("disk full\n\tat a.B\nCaused by: java.io.IOException: disk full\n", "disk full"),
+        (
             "Traceback (most recent call last):\n  File \"worker.py\", line 1, in main\nKeyError: 'photo'\n",
             "KeyError: 'photo'",
         ),

@@ -14,6 +14,8 @@ from kedro.framework.cli.utils import CONTEXT_SETTINGS, KedroCliError, _split_pa
 # `--pipeline` still works; that Kedro prefers `--pipelines` need not be said at every run.
 warnings.filterwarnings("ignore", message="Option '--pipeline' is deprecated")
 
+_CAUSED_BY = re.compile(r"^Caused by: [\w.$]+: (.+)$", re.MULTILINE)
+
 _JAVA_STACK = ("\n\tat ", "\nJVM stacktrace", "\nCaused by:")
 
 # Kedro and pydantic wrap the sentence that says what is wrong with a parameter in much that does not.
@@ -60,6 +62,9 @@ def summarize_error(error: BaseException) -> str:
         message = message.split(marker, 1)[0]
     if "Traceback (most recent call last)" in message:
         message = message.strip().rsplit("\n", 1)[-1]
+    causes = _CAUSED_BY.findall(str(error))
+    if causes and causes[-1] not in message:
+        message += f"\nCause: {causes[-1]}"
     if "[FAILED_READ_FILE" in message and "/feature_store/" in message:
         message += (
             "\nDelete that file and run again: the photos in it will be featurized once more, the others are not touched."
