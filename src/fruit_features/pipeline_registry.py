@@ -24,7 +24,7 @@ def register_pipelines() -> dict[str, Pipeline]:
         "featurization": featurization,
         "reduction": selection + reduction,
         "export": selection + export,
-        "reporting": reporting,
+        "reporting": selection + reporting,
         "project": ingestion + featurization + selection + export,
         "__default__": ingestion + featurization + selection + reduction + export + reporting,
     }
