@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
 from typing import TYPE_CHECKING
 
+import psutil
 import pytest
 from click.testing import CliRunner
 
 from fruit_features.__main__ import main
 from fruit_features.cli import run, summarize_error
-from tests.runs import PROJECT
+from tests.photos import encoded, fruit
+from tests.runs import PROJECT, Outputs
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -63,3 +70,32 @@ def test_the_package_runs_as_a_command(spark: SparkSession, photo_tree: PhotoTre
         main(["--env", "test", "--pipeline", "ingestion", "--params", roots])
     assert not caught.value.code
     assert list((tmp_path / "02_intermediate" / "photos").glob("part-*.parquet"))
+
+
+def test_ctrl_c_ends_a_run_within_seconds_and_says_how_to_go_on(full_run: Outputs, tmp_path: Path) -> None:
+    photos, outputs = tmp_path / "photos" / "Pear", full_run.with_networks_only(tmp_path / "data")
+    photos.mkdir(parents=True)
+    (photos / "0.jpg").write_bytes(encoded(fruit("Pear", 0), "JPEG"))
+    for number in range(1, 3000):
+        (photos / f"{number}.jpg").hardlink_to(photos / "0.jpg")
+    roots = f"images_root={photos.parent},output_root={outputs.root}"
+    command = [sys.executable, "-m", "kedro", "run", "--env", "test", "--params", roots]
+    process = subprocess.Popen(
+        command, cwd=PROJECT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+    )
+    assert process.stdout is not None
+    for line in process.stdout:
+        if "photos to featurize" in line:
+            break
+    time.sleep(2)
+    descendants = psutil.Process(process.pid).children(recursive=True)
+    assert any("java" in child.name() for child in descendants)
+    pressed = time.monotonic()
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to everybody in the foreground
+    output, _ = process.communicate(timeout=60)
+    assert time.monotonic() - pressed < 20
+    assert process.returncode == 130, output
+    assert "the same command goes on where this run was" in output
+    assert "Traceback" not in output
+    _, alive = psutil.wait_procs(descendants, timeout=20)
+    assert alive == []

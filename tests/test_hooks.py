@@ -107,6 +107,50 @@ def test_a_remote_folder_is_left_to_spark(images_root: str) -> None:
     look_for_photos(images_root, "ingestion")
 
 
+def test_a_folder_that_may_not_be_read_is_named(tmp_path: Path) -> None:
+    folder = tmp_path / "closed"
+    folder.mkdir(mode=0o300)
+    program = f"""
+import os, sys
+from pathlib import Path
+from kedro.framework.project import pipelines
+from kedro.framework.session import KedroSession
+from kedro.framework.startup import bootstrap_project
+from fruit_features.hooks import ImagesRootHooks
+
+bootstrap_project(Path({str(PROJECT)!r}))
+hooks, ingestion = ImagesRootHooks(), pipelines["ingestion"]
+with KedroSession.create({str(PROJECT)!r}, env="test", runtime_params={{"images_root": {str(folder)!r}}}) as session:
+    hooks.after_context_created(session.load_context())
+if os.getuid() == 0:
+    os.chmod({str(tmp_path)!r}, 0o755)
+    os.setuid(65534)  # root may read everything
+try:
+    hooks.before_pipeline_run(ingestion)
+except PermissionError as error:
+    sys.exit(str(error))
+"""
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, cwd=PROJECT)
+    assert result.stderr.strip().splitlines()[-1] == f"images_root={folder}: this user may not read the folder"
+
+
+def test_photos_that_spark_does_not_see_are_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    for name in (
+        "Pear/_DSC0001.JPG",
+        "_unsorted/1.jpg",
+        "_unsorted/_2.jpg",
+        "Pear/.hidden.jpg",
+        ".cache/_3.jpg",
+        "Pear/4.jpg",
+    ):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    look_for_photos(str(tmp_path), "ingestion")
+    (record,) = caplog.records
+    assert record.getMessage().startswith("2 files or folders are left out")
+    assert record.getMessage().endswith((f"{tmp_path}/_unsorted", f"{tmp_path}/Pear/_DSC0001.JPG"))
+
+
 def test_a_relative_folder_is_the_projects_wherever_the_command_is_given(tmp_path: Path) -> None:
     with contextlib.chdir(tmp_path):
         look_for_photos("data/01_raw/sample", "ingestion")

@@ -173,6 +173,50 @@ def test_asking_for_the_exif_orientation_changes_nothing_where_there_is_none() -
     np.testing.assert_array_equal(decode(content, SIZE, apply_exif_orientation=True), decode(content, SIZE))
 
 
+def photograph(size: tuple[int, int], **options: Any) -> bytes:
+    """A JPEG with edges and a camera's noise."""
+    clean = np.asarray(fruit("Pear", 0, (320, 240)).resize(size), np.float32)
+    noisy = clean + np.random.default_rng(0).normal(0, 6, clean.shape)
+    return encoded(Image.fromarray(noisy.clip(0, 255).astype(np.uint8)), "JPEG", quality=90, **options)
+
+
+@pytest.mark.parametrize("size", [(900, 900), (4000, 3000), (3000, 1000)])
+def test_a_draft_of_a_large_jpeg_is_nearly_the_whole(size: tuple[int, int]) -> None:
+    content = photograph(size)
+    drafted, whole = decode(content, SIZE, jpeg_draft=True).astype(int), decode(content, SIZE).astype(int)
+    difference = abs(drafted - whole)
+    assert difference.any(), "it was no draft"
+    assert difference.mean() < 0.5
+    assert difference.max() <= 8
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(photograph((895, 895)), id="a jpeg of less than four times the size"),
+        pytest.param(encoded(fruit("Pear", 0, (1000, 1000)), "PNG"), id="a large png"),
+        pytest.param(encoded(fruit("Pear", 0, (1000, 1000)), "WEBP"), id="a large webp"),
+    ],
+)
+def test_a_draft_changes_no_pixel_of_others(content: bytes) -> None:
+    np.testing.assert_array_equal(decode(content, SIZE, jpeg_draft=True), decode(content, SIZE))
+
+
+@pytest.mark.parametrize("mode", ["L", "CMYK"])
+def test_drafts_keep_the_colours_of_every_mode(mode: str) -> None:
+    content = encoded(FOUR_COLOURS.resize((2000, 2000), Image.Resampling.NEAREST).convert(mode), "JPEG", quality=95)
+    expected = quarter_centres(decode(content, SIZE))
+    np.testing.assert_allclose(quarter_centres(decode(content, SIZE, jpeg_draft=True)), expected, atol=2)
+
+
+def test_a_draft_is_turned_as_the_whole_is() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    content = encoded(FOUR_COLOURS.resize((2000, 1000), Image.Resampling.NEAREST), "JPEG", quality=95, exif=exif)
+    shown = quarter_centres(decode(content, SIZE, apply_exif_orientation=True, jpeg_draft=True))
+    np.testing.assert_allclose(shown, [BLUE, RED, WHITE, GREEN], atol=8)
+
+
 def test_a_buffer_is_as_good_as_bytes() -> None:
     content = encoded(FOUR_COLOURS, "PNG")
     for buffer in (memoryview(content), pa.py_buffer(content)):

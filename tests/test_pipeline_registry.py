@@ -20,7 +20,7 @@ def conf() -> OmegaConfigLoader:
 
 
 def test_the_names_are_those_of_the_readme() -> None:
-    assert set(PIPELINES) == {*STAGES, "project", "__default__"}
+    assert set(PIPELINES) == {*STAGES, "project", "compact", "vacuum", "__default__"}
 
 
 def test_the_whole_mission_is_all_stages() -> None:

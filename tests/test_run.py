@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import shutil
@@ -12,12 +13,15 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+from click.testing import CliRunner
 from plotly.io import read_json as load_figure
+from pyspark.sql import functions as F
 
+from fruit_features.cli import run
 from fruit_features.datasets import GrowingSparkDataset
 from fruit_features.pipeline_registry import register_pipelines
 from tests.photos import COLOURS, encoded, fruit
-from tests.runs import Outputs, as_path, run_project
+from tests.runs import PROJECT, Outputs, as_path, run_project
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -284,6 +288,90 @@ def test_a_run_that_died_is_continued(
     run_project(photo_tree.root, outputs)
     assert outputs.counts()["reused"] == n_done
     assert outputs.csv_bytes() == full_run.csv_bytes()
+
+
+# --- damage -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("damage", ["noise", "cut in half", "emptied", "noise in the middle"])
+def test_a_damaged_file_of_the_store_is_named_and_can_be_deleted(
+    damage: str, full_run: Outputs, photo_tree: PhotoTree, tmp_path: Path
+) -> None:
+    outputs = full_run.copy_to(tmp_path / "data")
+    part = max(parquet_files(outputs), key=lambda path: path.stat().st_size)
+    n_lost = len(pd.read_parquet(part))
+    whole = part.read_bytes()
+    noise = np.random.default_rng(0).bytes(len(whole))
+    part.write_bytes(
+        {
+            "noise": noise,
+            "cut in half": whole[: len(whole) // 2],
+            "emptied": b"",
+            "noise in the middle": whole[:1000] + noise[1000:-10_000] + whole[-10_000:],
+        }[damage]
+    )
+    (part.parent / f".{part.name}.crc").unlink()  # else Hadoop would find it damaged before Parquet does
+    roots = f"images_root={photo_tree.root},output_root={outputs.root}"
+    with contextlib.chdir(PROJECT):
+        result = CliRunner().invoke(run, ["--env", "test", "--params", roots])
+    if damage == "emptied":  # Spark skips a file of no bytes: it holds no rows, and they are computed again
+        assert result.exit_code == 0
+    else:
+        assert result.exit_code == 1
+        error = result.output[result.output.index("Error:") :]
+        assert part.name in error
+        assert "Delete that file and run again" in error
+        assert len(error.splitlines()) <= 6
+        part.unlink()
+        run_project(photo_tree.root, outputs)
+    assert outputs.counts()["featurized"] == n_lost
+    assert outputs.csv_bytes() == full_run.csv_bytes()
+
+
+# --- care of the store ------------------------------------------------------------------------------------------------
+
+
+def parquet_files(outputs: Outputs) -> set[Path]:
+    return set((outputs.root / "04_feature" / "feature_store").glob("*.parquet"))
+
+
+def test_a_run_with_nothing_new_adds_no_file_to_the_store(full_run: Outputs, photo_tree: PhotoTree, tmp_path: Path) -> None:
+    outputs = full_run.copy_to(tmp_path / "data")
+    before = parquet_files(outputs)
+    run_project(photo_tree.root, outputs)
+    assert parquet_files(outputs) == before
+
+
+def test_a_compacted_store_holds_the_same_in_one_file(full_run: Outputs, photo_tree: PhotoTree, tmp_path: Path) -> None:
+    outputs = full_run.copy_to(tmp_path / "data")
+    assert len(parquet_files(outputs)) > 2
+    run_project(photo_tree.root, outputs, "compact")
+    assert len(parquet_files(outputs)) == 1
+    rows, expected = (
+        one.feature_store().sort_values(["path", "fingerprint"], ignore_index=True) for one in (outputs, full_run)
+    )
+    pd.testing.assert_frame_equal(rows, expected)
+    run_project(photo_tree.root, outputs)
+    assert outputs.counts()["featurized"] == 0
+    assert outputs.csv_bytes() == full_run.csv_bytes()
+
+
+def test_a_vacuumed_store_holds_the_photos_that_are_there_and_one_network(
+    spark: SparkSession, history: History, tmp_path: Path
+) -> None:
+    outputs = history.outputs.copy_to(tmp_path / "data")
+    folder = str(outputs.root / "04_feature" / "feature_store")
+    spark.read.parquet(folder).withColumn("fingerprint", F.lit("another")).write.mode("append").parquet(folder)
+    n_listed = outputs.counts()["listed"]
+    assert len(outputs.feature_store()) > 2 * n_listed
+
+    run_project(history.photos, outputs, "vacuum")
+    store = outputs.feature_store()
+    assert (len(store), store["path"].nunique()) == (n_listed, n_listed)
+    assert set(store["fingerprint"]) == {(outputs.networks / "LATEST").read_text()}
+    run_project(history.photos, outputs)
+    assert outputs.counts()["featurized"] == 0
+    assert outputs.csv_bytes() == history.outputs.csv_bytes()
 
 
 # --- pipelines by themselves ------------------------------------------------------------------------------------------

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 import warnings
+from pathlib import Path
 from typing import Any
 
 import click
 from kedro.framework.cli.project import run as kedro_run
-from kedro.framework.cli.utils import CONTEXT_SETTINGS, KedroCliError
+from kedro.framework.cli.utils import CONTEXT_SETTINGS, KedroCliError, _split_params, env_option
 
 # `--pipeline` still works; that Kedro prefers `--pipelines` need not be said at every run.
 warnings.filterwarnings("ignore", message="Option '--pipeline' is deprecated")
@@ -22,6 +23,9 @@ _VALIDATION_NOISE = re.compile(
 )
 
 
+_INTERRUPTED = 130  # what shells report for a command that Ctrl-C ended
+
+
 class _OneScreenError(KedroCliError):
     """Shown without a stack, unless `kedro --verbose run` asks for it."""
 
@@ -33,12 +37,18 @@ class _OneScreenError(KedroCliError):
             click.secho("`kedro --verbose run` shows where it came from.", err=True)
 
 
-class _RunCommand(click.Command):
+class _OneScreenCommand(click.Command):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
         except (click.exceptions.Exit, click.ClickException, click.Abort):
             raise
+        except KeyboardInterrupt:
+            click.secho(
+                "\nStopped. Chunks of photos that were featurized are kept: the same command goes on where this run was.",
+                err=True,
+            )
+            ctx.exit(_INTERRUPTED)
         except Exception as error:
             raise _OneScreenError(summarize_error(error)) from error
 
@@ -50,6 +60,10 @@ def summarize_error(error: BaseException) -> str:
         message = message.split(marker, 1)[0]
     if "Traceback (most recent call last)" in message:
         message = message.strip().rsplit("\n", 1)[-1]
+    if "[FAILED_READ_FILE" in message and "/feature_store/" in message:
+        message += (
+            "\nDelete that file and run again: the photos in it will be featurized once more, the others are not touched."
+        )
     message = _INVALID_FIELD.sub(r"\1=\3: \2", message)
     return re.sub(r":\s{2,}", ": ", _VALIDATION_NOISE.sub("", message)).strip()
 
@@ -59,7 +73,41 @@ def cli() -> None:
     """Commands of this project; those of Kedro stay as they are."""
 
 
-run = _RunCommand(
+@cli.command(cls=_OneScreenCommand)
+@click.argument("photo", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--top", type=click.IntRange(min=1), default=10, show_default=True, help="How many photos.")
+@click.option("--html", "page", type=click.Path(dir_okay=False, path_type=Path), help="Write a page with the pictures.")
+@env_option
+@click.option("--params", callback=_split_params, default="", help="As of `kedro run`: those of the run that exported.")
+def similar(photo: Path, top: int, page: Path | None, env: str | None, params: dict[str, Any]) -> None:
+    """List the exported photos nearest to PHOTO, on the components of the PCA."""
+    import fsspec
+    from kedro.framework.session import KedroSession
+
+    from fruit_features.pca import PcaModel
+    from fruit_features.pipelines.featurization.fingerprint import fingerprint_configuration
+    from fruit_features.similar import find_similar, render_similar
+
+    with KedroSession.create(env=env, runtime_params=params) as session:
+        context = session.load_context()  # type: ignore[attr-defined]
+    catalog, parameters = context.catalog, context.params["featurization"]
+    if not catalog.exists("exported_photos"):
+        raise ValueError("nothing has been exported yet: `kedro run` does that, with the same --env and --params")
+    network, model = catalog.load("network"), PcaModel.from_record(catalog.load("pca_model").iloc[0].to_dict())
+    if network.fingerprint != model.fingerprint or network.configuration != fingerprint_configuration(parameters):
+        raise ValueError(
+            "the exported photos were featurized with other parameters: give the --env and --params of that run, or run again"
+        )
+    content, decoding = photo.read_bytes(), parameters.decoding
+    found = find_similar(content, catalog.load("exported_photos"), network=network, model=model, decoding=decoding, top=top)
+    width = max(map(len, found["label"]), default=0)
+    for path, label, distance in zip(found["path"], found["label"], found["distance"], strict=True):
+        click.echo(f"{distance:10.3f}  {label:{width}}  {path}")
+    if page is not None:
+        page.write_text(render_similar(content, photo.name, found, lambda path: fsspec.open(path).open().read()), "utf-8")
+
+
+run = _OneScreenCommand(
     name="run",
     callback=kedro_run.callback,
     params=kedro_run.params,

@@ -8,10 +8,12 @@ import importlib.metadata
 import logging
 import os
 import platform
+import signal
 import sys
 import threading
 import time
-from typing import IO, TYPE_CHECKING, Any
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, NoReturn
 
 from kedro.framework.hooks import hook_impl
 from kedro.framework.project import pipelines
@@ -21,7 +23,6 @@ from fruit_features.parameters import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from pathlib import Path
 
     from kedro.framework.context import KedroContext
     from kedro.io import CatalogProtocol
@@ -69,7 +70,7 @@ def _local_path(context: KedroContext, dataset: str) -> Path | None:
 
 
 class ImagesRootHooks:
-    """Refuses a missing folder of photos before Spark starts."""
+    """Refuses a folder of photos that is missing or closed before Spark starts, and names photos that Spark will not see."""
 
     def __init__(self) -> None:
         self._images_root: Path | None = None
@@ -81,17 +82,39 @@ class ImagesRootHooks:
 
     @hook_impl
     def before_pipeline_run(self, pipeline: Pipeline) -> None:
-        """Look for the folder, where it is a local one.
+        """Look at the folder, where it is a local one.
 
         Raises:
             FileNotFoundError: It is not there.
+            PermissionError: It may not be read.
 
         """
-        if "images" in pipeline.inputs() and self._images_root is not None and not self._images_root.is_dir():
+        if "images" not in pipeline.inputs() or self._images_root is None:
+            return
+        try:
+            os.scandir(self._images_root).close()
+        except (FileNotFoundError, NotADirectoryError):
             raise FileNotFoundError(
                 f"images_root={self._images_root}: there is no such folder. Put photos there, in a folder per label, or name "
                 "another: kedro run --params images_root=FOLDER"
+            ) from None
+        except PermissionError:
+            raise PermissionError(f"images_root={self._images_root}: this user may not read the folder") from None
+        ignored = list(_ignored_by_spark(self._images_root))
+        if ignored:
+            logger.warning(
+                "%d files or folders are left out, as Spark ignores names that begin with an underscore: rename them, if they "
+                "are photos or hold some. The first is %s",
+                len(ignored),
+                ignored[0],
             )
+
+
+def _ignored_by_spark(root: Path) -> Iterator[Path]:
+    """Find the files and folders that Spark takes for bookkeeping; hidden ones (a dot first) are nobody's photos."""
+    for folder, folders, files in os.walk(root):
+        yield from (Path(folder, name) for name in (*folders, *files) if name.startswith("_") and "=" not in name)
+        folders[:] = [name for name in folders if not name.startswith(("_", "."))]
 
 
 class OutputLockHooks:
@@ -170,6 +193,8 @@ class SparkHooks:
     def before_pipeline_run(self) -> None:
         """Start the session; commands that run nothing (`kedro viz`, `kedro registry list`) do without Java."""
         self._start()
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, _interrupt)
 
     def _start(self) -> None:
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow, where it is needed, has nothing to say
@@ -187,6 +212,12 @@ class SparkHooks:
                 continue
             builder = builder.config(name, value)
         _warm_up_workers(builder.getOrCreate())
+
+
+def _interrupt(*_: object) -> NoReturn:
+    """End the run on Ctrl-C, and Java with it; PySpark's own handler would talk to Java in the middle of another talk."""
+    logging.disable()  # that this talk was cut short is no news to whoever cut it
+    raise KeyboardInterrupt
 
 
 def _warm_up_workers(session: SparkSession) -> None:

@@ -24,6 +24,9 @@ PREPROCESSING = "pillow-rgb-bicubic"
 MAX_PIXELS = 2 * (Image.MAX_IMAGE_PIXELS or 0)
 """Photos with more pixels are refused unread: where Pillow raises instead of warning (179 million, 537 MB as RGB)."""
 
+DRAFT_MARGIN = 2
+"""A drafted JPEG keeps at least this many times the pixels of the square along each side: resampling hides what it lost."""
+
 # Pillow may leave these modes out of what `convert("RGB")` scales: their samples are wider than 8 bits.
 _SIXTEEN_BIT_MODES = frozenset({"I;16", "I;16L", "I;16B", "I;16N"})
 
@@ -32,13 +35,17 @@ class ImageError(ValueError):
     """A photo cannot become a tensor; the message is the reason, fit for a table of rejects."""
 
 
-def decode(content: bytes | memoryview, size: int, *, apply_exif_orientation: bool = False) -> NDArray[np.uint8]:
+def decode(
+    content: bytes | memoryview, size: int, *, apply_exif_orientation: bool = False, jpeg_draft: bool = False
+) -> NDArray[np.uint8]:
     """Decode one photo to RGB and squash it to a square.
 
     Args:
         content: The encoded photo (JPEG, PNG, WebP, BMP, TIFF, GIF: whatever Pillow reads); of an animation, the first frame.
         size: Side of the square in pixels; the aspect ratio is not kept, as in the notebook.
         apply_exif_orientation: Turn the photo as its EXIF tag says before squashing; the notebook ignores the tag.
+        jpeg_draft: Let the JPEG decoder scale large photos down by 2, 4 or 8, to no less than `DRAFT_MARGIN` times `size`; it
+            saves most of its time and memory. A sample changes by less than 0.5 of 255 on average, by a few at most.
 
     Returns:
         uint8 array of shape (size, size, 3), resampled by Pillow's default filter (bicubic).
@@ -48,6 +55,8 @@ def decode(content: bytes | memoryview, size: int, *, apply_exif_orientation: bo
 
     """
     with _open(content) as image:
+        if jpeg_draft:
+            image.draft(None, (DRAFT_MARGIN * size, DRAFT_MARGIN * size))
         upright = ImageOps.exif_transpose(image) if apply_exif_orientation else image
         return np.asarray(_to_rgb(upright).resize((size, size)))
 
@@ -67,7 +76,7 @@ def thumbnail(content: bytes | memoryview, size: int) -> bytes:
 
     """
     with _open(content) as image:
-        image.draft(None, (2 * size, 2 * size))  # large JPEGs are decoded at a fraction of their size, others as they are
+        image.draft(None, (DRAFT_MARGIN * size, DRAFT_MARGIN * size))
         small = _to_rgb(ImageOps.exif_transpose(image))
         small.thumbnail((size, size))
         jpeg = io.BytesIO()

@@ -18,6 +18,7 @@ def parameters() -> FeaturizationParameters:
         batch_size=3,
         chunk_size=10,
         apply_exif_orientation=False,
+        jpeg_draft=False,
         n_calibration_photos=12,
         calibration_seed=0,
     )

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         {"precision": "int8"},
         {"engine": "tensorflow"},
         {"apply_exif_orientation": True},
+        {"jpeg_draft": True},
         {"backbone": "mobilenet_v2"},
     ],
 )

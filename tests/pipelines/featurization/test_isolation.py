@@ -66,7 +66,9 @@ def test_a_second_try_of_a_task_gives_the_same_features(spark: SparkSession, tin
         spark.sparkContext.broadcast(tiny_network),
         fingerprint=tiny_network.fingerprint,
         batch_size=2,
-        apply_exif_orientation=False,
+        decoding={},
+        done=spark.sparkContext.accumulator(0),
+        rejected=spark.sparkContext.accumulator(0),
     )
     schema = "path string, length bigint, modificationTime timestamp, features array<float>, error string"
     contents = [PHOTO, b"no photo", encoded(fruit("Pear", 1), "JPEG"), PHOTO]

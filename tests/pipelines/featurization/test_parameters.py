@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         ({"chunk_size": -1}, "chunk_size"),
         ({"n_calibration_photos": 0}, "n_calibration_photos"),
         ({"apply_exif_orientation": "perhaps"}, "apply_exif_orientation"),
+        ({"jpeg_draft": 8}, "jpeg_draft"),
         ({"bach_size": 4}, "unknown parameter 'bach_size': did you mean 'batch_size'?"),
     ],
 )

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from pyspark import SparkContext
 
 from fruit_features.imaging import decode
 from fruit_features.pipelines.featurization.worker import PhotoFeaturizer
@@ -54,8 +55,14 @@ def record_batch(contents: Sequence[bytes]) -> pa.RecordBatch:
 
 
 def featurizer(broadcast: Broadcast[Network], batch_size: int) -> PhotoFeaturizer:
+    context = SparkContext.getOrCreate()
     return PhotoFeaturizer(
-        broadcast, fingerprint=broadcast.value.fingerprint, batch_size=batch_size, apply_exif_orientation=False
+        broadcast,
+        fingerprint=broadcast.value.fingerprint,
+        batch_size=batch_size,
+        decoding={},
+        done=context.accumulator(0),
+        rejected=context.accumulator(0),
     )
 
 

@@ -29,7 +29,7 @@ def fingerprint_configuration(parameters: FeaturizationParameters) -> str:
         "scale": backbone.scale,
         "offset": backbone.offset,
         "preprocessing": PREPROCESSING,
-        "apply_exif_orientation": parameters.apply_exif_orientation,
+        **parameters.decoding,
         "engine": parameters.engine,
         "precision": parameters.precision,
     }

@@ -11,12 +11,14 @@ import numpy as np
 from fruit_features.imaging import ImageError, decode
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
 _DECODED, _REFUSED = b"+", b"-"
 
 
-def decode_in_child(content: bytes | memoryview, size: int, *, apply_exif_orientation: bool = False) -> NDArray[np.uint8]:
+def decode_in_child(content: bytes | memoryview, size: int, **decoding: bool) -> NDArray[np.uint8]:
     """Decode as `imaging.decode` does, at the cost of a fork (milliseconds a photo).
 
     Returns:
@@ -30,7 +32,7 @@ def decode_in_child(content: bytes | memoryview, size: int, *, apply_exif_orient
     child = os.fork()
     if child == 0:
         os.close(reading)
-        _answer(writing, content, size, apply_exif_orientation)
+        _answer(writing, content, size, decoding)
     os.close(writing)
     with os.fdopen(reading, "rb") as pipe:
         answer = pipe.read()
@@ -44,11 +46,11 @@ def decode_in_child(content: bytes | memoryview, size: int, *, apply_exif_orient
     return np.frombuffer(answer, np.uint8, offset=1).reshape(size, size, 3)
 
 
-def _answer(writing: int, content: bytes | memoryview, size: int, apply_exif_orientation: bool) -> None:
+def _answer(writing: int, content: bytes | memoryview, size: int, decoding: Mapping[str, bool]) -> None:
     """Write one answer to the pipe and leave at once, without the parent's exit handlers."""
     try:
         try:
-            answer = _DECODED + decode(content, size, apply_exif_orientation=apply_exif_orientation).tobytes()
+            answer = _DECODED + decode(content, size, **decoding).tobytes()
         except ImageError as error:
             answer = _REFUSED + str(error).encode()
         with os.fdopen(writing, "wb") as pipe:

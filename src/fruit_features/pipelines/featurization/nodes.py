@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from fruit_features import backbones
+from fruit_features import backbones, progress
 from fruit_features.imaging import ImageError, decode
 from fruit_features.inference import Network, get_engine, openvino
 from fruit_features.pipelines.featurization.fingerprint import fingerprint_calibrated, fingerprint_configuration
@@ -125,27 +125,31 @@ def featurize_photos(
     """
     readable = pending_photos.where(_can_be_read())
     photos_per_slot = {row["slot"]: row["count"] for row in readable.groupBy("slot").count().collect()}
-    total, done = sum(photos_per_slot.values()), 0
+    total = sum(photos_per_slot.values())
     if pending_photos.count() > total:
         yield _refuse(pending_photos.where(~_can_be_read()), network)
     logger.info("%d photos to featurize", total)
     if not total:
         return
+    context = images.sparkSession.sparkContext
+    done, rejected = context.accumulator(0), context.accumulator(0)
     featurizer = PhotoFeaturizer(
-        images.sparkSession.sparkContext.broadcast(network),
+        context.broadcast(network),
         fingerprint=network.fingerprint,
         batch_size=parameters.batch_size,
-        apply_exif_orientation=parameters.apply_exif_orientation,
+        decoding=parameters.decoding,
+        done=done,
+        rejected=rejected,
     )
     slot_of_file = _slot(F.col("_metadata.file_path"))
-    for slots in plan_chunks(photos_per_slot, parameters.chunk_size):
-        chunk = readable.where(_is_among(F.col("slot"), slots)).drop("slot")
-        # Only this filter, on the file's name alone, keeps Spark from reading the photos of other chunks.
-        photos = images.where(_is_among(slot_of_file, slots) & _can_be_read()).join(F.broadcast(chunk), PHOTO_KEY, "left_semi")
-        features = photos.select(*PHOTO_KEY, "content").mapInArrow(featurizer, _WORKER_SCHEMA)
-        yield features.withColumn("fingerprint", F.lit(network.fingerprint))
-        done += sum(photos_per_slot[slot] for slot in slots)
-        logger.info("%d of %d photos featurized", done, total)
+    with progress.follow(total, lambda: progress.Counts(done.value, rejected.value)):
+        for slots in plan_chunks(photos_per_slot, parameters.chunk_size):
+            chunk = F.broadcast(readable.where(_is_among(F.col("slot"), slots)).drop("slot"))
+            # Only this filter, on the file's name alone, keeps Spark from reading the photos of other chunks.
+            photos = images.where(_is_among(slot_of_file, slots) & _can_be_read()).join(chunk, PHOTO_KEY, "left_semi")
+            features = photos.select(*PHOTO_KEY, "content").mapInArrow(featurizer, _WORKER_SCHEMA)
+            yield features.withColumn("fingerprint", F.lit(network.fingerprint))
+    logger.info(progress.describe(total, progress.Counts(total, rejected.value)))
 
 
 def plan_chunks(photos_per_slot: Mapping[int, int], chunk_size: int) -> Iterator[list[int]]:
@@ -186,12 +190,41 @@ def select_features(photos: DataFrame, feature_store: DataFrame, network: Networ
     return features, rejected.unionByName(vanished)
 
 
+def compact_store(known_features: DataFrame) -> DataFrame:
+    """Lay the feature store out in few files: every run that featurizes appends some, however small.
+
+    Args:
+        known_features: The feature store as earlier runs left it.
+
+    Returns:
+        The same rows. Spark chooses the files' sizes (`spark.sql.adaptive.advisoryPartitionSizeInBytes`).
+
+    """
+    return known_features.hint("rebalance")
+
+
+def vacuum_store(photos: DataFrame, known_features: DataFrame, network: Network) -> DataFrame:
+    """Drop what the next run would not look at: photos that changed or are gone, and features of other networks.
+
+    Args:
+        photos: The listing.
+        known_features: The feature store as earlier runs left it.
+        network: The network that the last run used.
+
+    Returns:
+        Rows of the feature store, one per photo, in few files.
+
+    """
+    of_network = known_features.where(F.col("fingerprint") == network.fingerprint)
+    return compact_store(of_network.join(photos, PHOTO_KEY, "left_semi").dropDuplicates(PHOTO_KEY))
+
+
 def _decode_all(photos: DataFrame, size: int, parameters: FeaturizationParameters) -> NDArray[np.uint8]:
     """Decode those of a few photos that can be: uint8 (n_decoded, size, size, 3), in the order of their paths."""
     decoded = []
     for content in photos.orderBy("path").toArrow().column("content"):
         try:
-            decoded.append(decode(content.as_buffer(), size, apply_exif_orientation=parameters.apply_exif_orientation))
+            decoded.append(decode(content.as_buffer(), size, **parameters.decoding))
         except ImageError:
             continue
     if not decoded:

@@ -20,6 +20,7 @@ class FeaturizationParameters(Parameters):
         batch_size: Photos per inference call; small batches stay in the processor's cache.
         chunk_size: Photos per append to the feature store: what a crash can cost.
         apply_exif_orientation: Turn photos as their EXIF tag says; the notebook ignores the tag.
+        jpeg_draft: Decode large JPEGs at a half, a quarter or an eighth of their size: faster, not the notebook's numbers.
         n_calibration_photos: Photos that calibrate an `int8` network.
         calibration_seed: Seed of their choice.
 
@@ -32,8 +33,14 @@ class FeaturizationParameters(Parameters):
     batch_size: PositiveInt
     chunk_size: PositiveInt
     apply_exif_orientation: bool
+    jpeg_draft: bool
     n_calibration_photos: int = Field(ge=1)
     calibration_seed: int
+
+    @property
+    def decoding(self) -> dict[str, bool]:
+        """Keyword arguments of `imaging.decode`."""
+        return {"apply_exif_orientation": self.apply_exif_orientation, "jpeg_draft": self.jpeg_draft}
 
     @model_validator(mode="after")
     def _check_together(self) -> FeaturizationParameters:

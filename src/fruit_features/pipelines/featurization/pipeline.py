@@ -6,10 +6,12 @@ from kedro.pipeline import Pipeline, node
 
 from fruit_features.pipelines.featurization.nodes import (
     build_network,
+    compact_store,
     featurize_photos,
     find_pending_photos,
     sample_calibration_photos,
     select_features,
+    vacuum_store,
 )
 
 
@@ -42,6 +44,19 @@ def create_pipeline() -> Pipeline:
                 name="featurize_photos",
             ),
         ],
+        tags="featurization",
+    )
+
+
+def create_compaction_pipeline() -> Pipeline:
+    """Feature store to the same rows in few files."""
+    return Pipeline([node(compact_store, "known_features", "rewritten_features", name="compact_store")], tags="featurization")
+
+
+def create_vacuum_pipeline() -> Pipeline:
+    """Listing and feature store to a store of these photos alone, as the last run's network sees them."""
+    return Pipeline(
+        [node(vacuum_store, ["photos", "known_features", "network"], "rewritten_features", name="vacuum_store")],
         tags="featurization",
     )
 

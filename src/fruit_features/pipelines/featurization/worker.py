@@ -16,10 +16,10 @@ from fruit_features.inference import get_engine
 from fruit_features.pipelines.featurization.isolation import decode_in_child
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from numpy.typing import NDArray
-    from pyspark import Broadcast
+    from pyspark import Accumulator, Broadcast
 
     from fruit_features.inference import Network, Predictor
 
@@ -31,17 +31,27 @@ class PhotoFeaturizer:
         network: The network, broadcast; fetched only by a worker that has not compiled it yet.
         fingerprint: Its fingerprint, by which a worker knows that.
         batch_size: Photos per inference call.
-        apply_exif_orientation: Passed to `decode`.
+        decoding: Keyword arguments of `decode`.
+        done: Counts the photos that are done.
+        rejected: Counts those of them that have an error.
 
     """
 
     def __init__(
-        self, network: Broadcast[Network], *, fingerprint: str, batch_size: int, apply_exif_orientation: bool
+        self,
+        network: Broadcast[Network],
+        *,
+        fingerprint: str,
+        batch_size: int,
+        decoding: Mapping[str, bool],
+        done: Accumulator[int],
+        rejected: Accumulator[int],
     ) -> None:
         self._network = network
         self._fingerprint = fingerprint
         self._batch_size = batch_size
-        self._apply_exif_orientation = apply_exif_orientation
+        self._decoding = decoding
+        self._done, self._rejected = done, rejected
 
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Featurize record batches one by one.
@@ -64,9 +74,7 @@ class PhotoFeaturizer:
             n_done = n_waiting = 0
             for row, content in enumerate(batch.column("content")):
                 try:
-                    photos[n_waiting] = decode_photo(
-                        content.as_buffer(), input_size, apply_exif_orientation=self._apply_exif_orientation
-                    )
+                    photos[n_waiting] = decode_photo(content.as_buffer(), input_size, **self._decoding)
                 except ImageError as error:
                     errors[row] = str(error)
                     continue
@@ -77,6 +85,8 @@ class PhotoFeaturizer:
             if n_waiting:  # the rest of `photos` is stale, and so are the features that come of it
                 features[n_done : n_done + n_waiting] = predict(photos)[:n_waiting]
                 n_done += n_waiting
+            self._done.add(len(batch))
+            self._rejected.add(len(batch) - n_done)
             yield pa.RecordBatch.from_pydict(
                 {
                     "path": batch.column("path"),
