@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import html
+import re
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -22,13 +24,19 @@ MOST_BARS = 60
 
 PHOTOS_PER_LABEL = 4
 LABELS_SHOWN = 40
-REJECTS_SHOWN = 60
+REJECTS_SHOWN = 40
 
-_LONGEST_TICK = 48
-"""Characters of a bar's name; the whole name is shown when one points at the bar."""
+_LONGEST_BESIDE_A_BAR = 72
+_LONGEST_IN_A_LEGEND = 32
+"""Characters of a name; the whole of it is shown when one points at what it names."""
 
 _PROBE_TOLERANCE = 1e-3
 """A report must cost seconds, with hundreds of labels too."""
+
+_NUMBER = r"\d+"
+"""Where reasons differ by a number of bytes only, they are one reason here."""
+
+_COLOURS = {"exported": "#636efa", "rejected": "#ef553b"}
 
 _MARK_COLOUR = "#888888"
 
@@ -95,8 +103,11 @@ def plot_scatter(pca_features: DataFrame, parameters: ReportingParameters) -> go
     shown = _count(n_photos, "photo") if is_whole else f"a sample of {len(points):,} of {n_photos:,} photos"
     points["photo"] = [_as_text(path.rsplit("/", 1)[-1]) for path in points["path"]]
     points["label"] = [_as_text(label) for label in points["label"]]
-    return px.scatter(
+    figure = px.scatter(
         points, x=axes[0], y=axes[-1], color="label", hover_name="photo", title=f"{shown} on the leading components"
+    )
+    return figure.for_each_trace(
+        lambda trace: trace.update(name=_as_text(_shorten(html.unescape(trace.name), _LONGEST_IN_A_LEGEND)))
     )
 
 
@@ -115,33 +126,43 @@ def plot_class_counts(pca_features: DataFrame, rejected_images: DataFrame) -> go
     largest = counts.fillna({"label": ""}).sort_values(["photos", "label"], ascending=[False, True])[:MOST_BARS]
     names = [_as_text(label) for label in largest["label"]]
     figure = go.Figure()
-    for outcome, n_photos in (("exported", largest["photos"] - largest["rejected"]), ("rejected", largest["rejected"])):
-        figure.add_bar(x=n_photos.tolist(), y=names, name=outcome, orientation="h", hovertemplate="%{y}: %{x:,} " + outcome)
+    outcomes = {"exported": largest["photos"] - largest["rejected"], "rejected": largest["rejected"]}
+    for outcome, n_photos in outcomes.items():
+        figure.add_bar(
+            x=n_photos.tolist(),
+            y=names,
+            name=outcome,
+            orientation="h",
+            marker_color=_COLOURS[outcome],
+            hovertemplate="%{y}: %{x:,}",
+        )
     title = f"{_count(counts['photos'].sum(), 'photo')} of {_count(len(counts), 'label')}"
     return _lay_out_bars(figure, largest["label"].tolist(), title + _leaving_out(len(counts), "labels"))
 
 
 def plot_rejects_by_reason(photo_counts: dict[str, Any]) -> go.Figure:
-    """Plot how many photos were rejected for which reason, the most frequent first.
+    """Plot how many photos were rejected for which reason, the most frequent first; numbers in a reason make no difference.
 
     Args:
         photo_counts: rejected_by_reason, a count per reason, is looked at.
 
     """
-    rejected = sorted(photo_counts["rejected_by_reason"].items(), key=lambda item: (-item[1], item[0]))
-    shown = dict(rejected[:MOST_BARS])
+    counts: Counter[str] = Counter()
+    for reason, count in photo_counts["rejected_by_reason"].items():
+        counts[re.sub(_NUMBER, "#", reason)] += count
+    shown = dict(sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:MOST_BARS])
     figure = go.Figure()
     figure.add_bar(
         x=list(shown.values()),
         y=[_as_text(reason) for reason in shown],
         name="rejected",
         orientation="h",
+        marker_color=_COLOURS["rejected"],
         hovertemplate="%{y}: %{x:,}<extra></extra>",
     )
-    n_rejected = sum(count for _, count in rejected)
-    title = f"{_count(n_rejected, 'rejected photo')} by reason" if rejected else "No photo was rejected"
-    _lay_out_bars(figure, list(shown), title + _leaving_out(len(rejected), "reasons"))
-    return figure.update_xaxes(visible=bool(rejected))
+    title = f"{_count(counts.total(), 'rejected photo')} by reason" if counts else "No photo was rejected"
+    _lay_out_bars(figure, list(shown), title + _leaving_out(len(counts), "reasons"))
+    return figure.update_xaxes(visible=bool(counts))
 
 
 def measure_quality(features: DataFrame, pca_features: DataFrame, parameters: ReportingParameters) -> pd.DataFrame:
@@ -196,7 +217,8 @@ def make_contact_sheet(
 
     """
     by_chance = F.xxhash64("path", F.lit(parameters.seed))
-    of_label, of_reason = Window.partitionBy("label"), Window.partitionBy("reason").orderBy(by_chance, "path")
+    of_label = Window.partitionBy("label")
+    of_reason = Window.partitionBy(F.regexp_replace("reason", _NUMBER, "#")).orderBy(by_chance, "path")
     exported = photos.join(rejected_images, "path", "left_anti")
     chosen = (
         exported.withColumn("place", F.row_number().over(of_label.orderBy(by_chance, "path")))
@@ -249,7 +271,7 @@ def _lay_out_bars(figure: go.Figure, names: list[str], title: str) -> go.Figure:
             "autorange": "reversed",
             "automargin": True,
             "tickvals": [_as_text(name) for name in names],
-            "ticktext": [_as_text(_shorten(name)) for name in names],
+            "ticktext": [_as_text(_shorten(name, _LONGEST_BESIDE_A_BAR)) for name in names],
         },
     )
     return figure
@@ -263,8 +285,8 @@ def _count(number: int, what: str) -> str:
     return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
 
 
-def _shorten(name: str) -> str:
-    return name if len(name) <= _LONGEST_TICK else f"{name[: _LONGEST_TICK - 1]}…"
+def _shorten(name: str, longest: int) -> str:
+    return name if len(name) <= longest else f"{name[: longest - 1]}…"
 
 
 def _as_text(name: str) -> str:

@@ -65,6 +65,8 @@ th, td { padding: .25rem .9rem .25rem 0; text-align: left; vertical-align: top; 
   overflow-wrap: anywhere; }
 th { color: var(--dim); font-weight: 600; }
 .number { text-align: right; white-space: nowrap; }
+.name { max-width: 20rem; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
+.wide { width: 50%; }
 .bar { display: block; height: .7rem; margin-top: .4rem; min-width: 1px; border-radius: 2px; background: var(--mark); }
 .columns { display: grid; grid-template-columns: repeat(auto-fit, minmax(20rem, 1fr)); gap: 0 3rem; align-items: start; }
 .labels { display: grid; grid-template-columns: repeat(auto-fill, minmax(27rem, 1fr)); gap: 0 1.5rem; }
@@ -144,12 +146,13 @@ def complete_report(page: str, run_report: dict[str, Any]) -> str:
     ]
     timings.append(["<b>all nodes</b>", f"<b>{sum(seconds.values()):.1f}</b>", ""])
     speed = f"{run_report['images_per_second']:,} photos a second were featurized." if run_report["images_per_second"] else ""
+    parameters = [[escape(name), escape(value)] for name, value in _flatten(run_report["parameters"])]
     section = _section(
         "The run",
         f"<p>Seconds from a step's first input to its last output. {speed}</p>",
-        _table(["step", "seconds", ""], timings, numbers={1}, widths={2: "50%"}),
+        _table(["step", "seconds", ""], timings, classes={1: "number", 2: "wide"}),
         '<div class="columns"><div><h3>Parameters</h3>',
-        _table(["parameter", "value"], [[escape(name), escape(value)] for name, value in _flatten(run_report["parameters"])]),
+        _table(["parameter", "value"], parameters, classes={0: "name"}),
         "</div><div><h3>Versions</h3>",
         _table(["package", "version"], [[escape(name), escape(version)] for name, version in run_report["versions"].items()]),
         f"<p>Fingerprint of the network: <code>{escape(str(run_report['fingerprint']))}</code></p></div></div>",
@@ -170,17 +173,11 @@ def _figure(figure: go.Figure, identifier: str) -> str:
     return html
 
 
-def _table(
-    header: list[str],
-    rows: list[list[str]],
-    numbers: set[int] | frozenset[int] = frozenset(),
-    widths: dict[int, str] | None = None,
-) -> str:
-    """Lay out cells, which are HTML already; `numbers` are the columns that are aligned to the right."""
-    classes = [' class="number"' if column in numbers else "" for column in range(len(header))]
-    style = [f' style="width:{(widths or {})[column]}"' if column in (widths or {}) else "" for column in range(len(header))]
-    head = "".join(f"<th{kind}{width}>{name}</th>" for kind, width, name in zip(classes, style, header, strict=True))
-    body = ("".join(f"<td{kind}>{cell}</td>" for kind, cell in zip(classes, row, strict=True)) for row in rows)
+def _table(header: list[str], rows: list[list[str]], classes: dict[int, str] | None = None) -> str:
+    """Lay out cells, which are HTML already; `classes` gives columns a class of the style sheet."""
+    opened = [f' class="{(classes or {})[column]}"' if column in (classes or {}) else "" for column in range(len(header))]
+    head = "".join(f"<th{kind}>{name}</th>" for kind, name in zip(opened, header, strict=True))
+    body = ("".join(f"<td{kind}>{cell}</td>" for kind, cell in zip(opened, row, strict=True)) for row in rows)
     return "\n".join([f"<table>\n<tr>{head}</tr>", *(f"<tr>{cells}</tr>" for cells in body), "</table>"])
 
 
@@ -203,7 +200,7 @@ def _quality_table(quality: pd.DataFrame) -> str:
     return (
         "<p>Two classifiers learn the labels of some photos and name those of others: once from all features of the network, "
         "and once from the components that the PCA kept.</p>\n"
-    ) + _table(header, rows, numbers={1, 3, 4, 5})
+    ) + _table(header, rows, classes=dict.fromkeys((1, 3, 4, 5), "number"))
 
 
 def _contact_sheet(contact_sheet: pd.DataFrame) -> str:
@@ -225,17 +222,17 @@ def _picture(path: str, thumbnail: bytes | None) -> str:
 
 def _rejected_table(rejected_sample: pd.DataFrame, n_rejected: int) -> str:
     rows = [
-        [
-            f'<span title="{escape(row["path"])}">{escape(_name(row["path"]))}</span>',
-            escape(str(row["label"])),
-            escape(row["reason"]),
-        ]
+        [_titled(_name(row["path"]), row["path"]), _titled(str(row["label"]), str(row["label"])), escape(row["reason"])]
         for row in rejected_sample.to_dict("records")
     ]
     shown = "All of them" if len(rows) == n_rejected else f"{len(rows):,} of {n_rejected:,}"
-    return f"<p>{shown}; <code>rejected_images</code> has their whole paths.</p>\n" + _table(
-        ["photo", "label", "reason"], rows
-    )
+    table = _table(["photo", "label", "reason"], rows, classes={0: "name", 1: "name"})
+    return f"<p>{shown}; <code>rejected_images</code> has their whole paths.</p>\n{table}"
+
+
+def _titled(text: str, title: str) -> str:
+    """Text that may be cut, with the whole of it, or more, for those who point at it."""
+    return f'<span title="{escape(title)}">{escape(text)}</span>'
 
 
 def _name(path: str) -> str:
