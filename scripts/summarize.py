@@ -22,7 +22,7 @@ def main(output_root: str) -> None:
   photos exported    {counts["exported"]:>7,}   {csv}
   components kept    {report["components"]:>7,}   {root}/08_reporting/explained_variance.csv
 
-  `make viz` shows the pipelines and the plots."""
+  Open {root}/08_reporting/report.html in a browser. `make viz` shows the pipelines."""
     )
 
 

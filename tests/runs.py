@@ -55,6 +55,9 @@ class Outputs:
         report: dict[str, Any] = json.loads((self.root / "08_reporting" / "run_report.json").read_text())
         return report
 
+    def report(self) -> str:
+        return (self.root / "08_reporting" / "report.html").read_text(encoding="utf-8")
+
     def counts(self) -> dict[str, int]:
         counts: dict[str, int] = self.run_report()["counts"]
         return counts

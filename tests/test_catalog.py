@@ -23,6 +23,10 @@ PROMISED = {  # what others rely on: name, place under output_root, type, format
     "explained_variance": ("08_reporting/explained_variance.csv", "pandas.CSVDataset", None),
     "scree_plot": ("08_reporting/scree_plot.json", "plotly.JSONDataset", None),
     "pca_scatter": ("08_reporting/pca_scatter.json", "plotly.JSONDataset", None),
+    "class_counts": ("08_reporting/class_counts.json", "plotly.JSONDataset", None),
+    "rejects_by_reason": ("08_reporting/rejects_by_reason.json", "plotly.JSONDataset", None),
+    "quality": ("08_reporting/quality.csv", "pandas.CSVDataset", None),
+    "report": ("08_reporting/report.html", "text.TextDataset", None),
     "run_report": ("08_reporting/run_report.json", "json.JSONDataset", None),
 }
 
@@ -56,6 +60,11 @@ def test_photos_are_read_as_they_were_promised() -> None:
     assert images["filepath"] == "data/01_raw/images"
 
 
+def test_photos_are_shown_from_where_they_are_read() -> None:
+    images, pictures = catalog("base")["images"], catalog("base")["pictures"]
+    assert pictures == {**images, "type": "fruit_features.datasets.PicturesDataset"}
+
+
 def test_the_csv_has_a_header_and_is_replaced_by_every_run() -> None:
     for name in ("pca_features_csv", "rejected_images"):
         save_args = catalog("base")[name]["save_args"]
@@ -78,7 +87,7 @@ def test_a_catalog_can_be_made_of_every_local_environment(env: str) -> None:
 @pytest.mark.parametrize("env", ENVIRONMENTS)
 def test_two_parameters_move_everything(env: str) -> None:
     config = filepaths(catalog(env, images_root="s3a://bucket/photos", output_root="s3a://bucket/out"))
-    assert config.pop("images") == "s3a://bucket/photos"
+    assert config.pop("images") == config.pop("pictures") == "s3a://bucket/photos"
     assert {name for name, path in config.items() if not path.startswith("s3a://bucket/out/")} == set()
     for name, (place, _, _) in PROMISED.items():
         assert config[name] == f"s3a://bucket/out/{place}"
@@ -88,7 +97,7 @@ def test_two_parameters_move_everything(env: str) -> None:
 def test_models_can_be_shared_by_outputs(env: str) -> None:
     config = filepaths(catalog(env, output_root="/out", models_root="/models"))
     moved = {name: path for name, path in config.items() if not path.startswith("/out/")}
-    del moved["images"]
+    del moved["images"], moved["pictures"]
     assert moved == {
         "networks": "/models/networks",
         "network": "/models/networks",

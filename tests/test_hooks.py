@@ -10,6 +10,8 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from kedro.framework.hooks import hook_impl
+from kedro.framework.hooks.manager import _create_hook_manager
 from kedro.framework.project import pipelines
 from kedro.framework.session import KedroSession
 
@@ -57,6 +59,7 @@ def test_a_parameter_that_nothing_reads_is_refused(name: str, hint: str) -> None
         ({"featurization": {"backbone": "vgg16"}}, "backbone 'vgg16' is unknown"),
         ({"reduction": {"variance_threshold": 1.5}}, "variance_threshold"),
         ({"reporting": {"max_scatter_points": 0}}, "max_scatter_points"),
+        ({"reporting": {"max_quality_photos": -1}}, "max_quality_photos"),
     ],
 )
 def test_a_wrong_parameter_of_a_stage_is_refused_with_the_context(parameters: dict[str, Any], message: str) -> None:
@@ -179,6 +182,25 @@ def test_a_run_that_ended_or_failed_is_in_nobodys_way(release: str, tmp_path: Pa
     second.before_pipeline_run()
 
 
+def test_the_folder_is_locked_until_every_report_is_written(tmp_path: Path) -> None:
+    lock, found = output_lock(tmp_path), []
+
+    class Reporter:
+        @hook_impl
+        def after_pipeline_run(self) -> None:
+            with pytest.raises(RuntimeError, match="another run"):
+                output_lock(tmp_path).before_pipeline_run()
+            found.append("locked")
+
+    manager = _create_hook_manager()
+    for hooks in (Reporter(), lock):  # in the order of `settings.HOOKS`, where reports come first
+        manager.register(hooks)
+    lock.before_pipeline_run()
+    manager.hook.after_pipeline_run(run_params={}, run_result={}, pipeline=pipelines["reporting"], catalog=None)
+    assert found == ["locked"]
+    output_lock(tmp_path).before_pipeline_run()
+
+
 def test_the_lock_of_a_dead_run_is_void(tmp_path: Path) -> None:
     program = f"""
 import fcntl, os, signal
@@ -295,3 +317,35 @@ def test_a_run_that_accounts_for_no_photos_leaves_the_report_alone(
     outputs = full_run.copy_to(tmp_path / "data")
     run_project(photo_tree.root, outputs, "reporting")
     assert outputs.run_report() == full_run.run_report()
+
+
+def test_the_page_says_what_the_run_took(full_run: Outputs) -> None:
+    page, report = full_run.report(), full_run.run_report()
+    for name, seconds in report["seconds_per_node"].items():
+        assert f'<td>{name}</td><td class="number">{seconds:.1f}</td>' in page
+    assert report["fingerprint"] in page
+    assert f"<td>images_root</td><td>{report['parameters']['images_root']}</td>" in page
+    assert f"<td>fruit-features</td><td>{__version__}</td>" in page
+    assert "when the run has ended" not in page
+
+
+def test_a_page_drawn_again_says_what_the_run_took_that_it_shows(
+    full_run: Outputs, photo_tree: PhotoTree, tmp_path: Path
+) -> None:
+    outputs = full_run.copy_to(tmp_path / "data")
+    run_project(photo_tree.root, outputs, "reporting")
+    assert outputs.report() == full_run.report()
+
+
+def test_a_run_that_draws_no_page_leaves_the_page_alone(full_run: Outputs, photo_tree: PhotoTree, tmp_path: Path) -> None:
+    outputs = full_run.copy_to(tmp_path / "data")
+    run_project(photo_tree.root, outputs, "export")
+    assert outputs.report() == full_run.report()
+    assert outputs.run_report() != full_run.run_report()
+
+
+def test_a_page_without_a_run_is_left_unfinished(full_run: Outputs, photo_tree: PhotoTree, tmp_path: Path) -> None:
+    outputs = full_run.copy_to(tmp_path / "data")
+    (outputs.root / "08_reporting" / "run_report.json").unlink()
+    run_project(photo_tree.root, outputs, "reporting")
+    assert "added when the run has ended" in outputs.report()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from kedro.config import OmegaConfigLoader
 
+from fruit_features.hooks import top_level_parameter
 from fruit_features.pipeline_registry import register_pipelines
 from fruit_features.settings import CONFIG_LOADER_ARGS
 from tests.runs import PROJECT
@@ -36,8 +37,10 @@ def test_projecting_fits_nothing() -> None:
 
 @pytest.mark.parametrize("name", PIPELINES)
 def test_what_a_pipeline_reads_lies_in_the_catalog_or_the_parameters(name: str, conf: OmegaConfigLoader) -> None:
-    known = {*conf["catalog"], *(f"params:{parameter}" for parameter in conf["parameters"])}
-    assert PIPELINES[name].inputs() <= known
+    parameters = {f"params:{group}" for group in conf["parameters"]} | {
+        f"params:{group}.{parameter}" for group, values in conf["parameters"].items() for parameter in values
+    }
+    assert PIPELINES[name].inputs() <= {*conf["catalog"], *parameters}
 
 
 def test_what_a_stage_hands_to_another_is_kept(conf: OmegaConfigLoader) -> None:
@@ -47,7 +50,7 @@ def test_what_a_stage_hands_to_another_is_kept(conf: OmegaConfigLoader) -> None:
 
 
 def test_every_parameter_is_read_by_a_stage(conf: OmegaConfigLoader) -> None:
-    read = {name.removeprefix("params:") for name in PIPELINES["__default__"].inputs() if name.startswith("params:")}
+    read = {top_level_parameter(name) for name in PIPELINES["__default__"].inputs() if name.startswith("params:")}
     assert set(conf["parameters"]) == read
 
 

@@ -14,6 +14,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
+from plotly.io import read_json as load_figure
 from pyspark.sql import functions as F
 
 from fruit_features.cli import run
@@ -136,6 +137,49 @@ def test_the_plots_show_the_results(full_run: Outputs) -> None:
     assert sum(len(trace["hovertext"]) for trace in scatter["data"]) == full_run.counts()["exported"]
     scree = json.loads((full_run.root / "08_reporting" / "scree_plot.json").read_text())
     assert [trace["type"] for trace in scree["data"]] == ["bar", "scatter"]
+
+
+def test_the_bars_count_every_photo(full_run: Outputs) -> None:
+    folder = full_run.root / "08_reporting"
+    labels = load_figure(folder / "class_counts.json")
+    n_photos = {trace.name: sum(trace.x) for trace in labels.data}
+    assert n_photos == {name: full_run.counts()[name] for name in ("exported", "rejected")}
+    (reasons,) = load_figure(folder / "rejects_by_reason.json").data
+    assert sum(reasons.x) == full_run.counts()["rejected"]
+    assert "empty file" in reasons.y
+
+
+def test_labels_are_told_apart(full_run: Outputs) -> None:
+    table = pd.read_csv(full_run.root / "08_reporting" / "quality.csv")
+    assert table["features"].tolist() == ["network", "network", "PCA", "PCA"]
+    assert set(table["n_train"] + table["n_test"]) == {full_run.counts()["exported"]}
+    assert table["accuracy"].between(0.6, 1).all(), "by chance it would be a third"
+
+
+def test_the_page_shows_photos_of_every_label_and_names_the_rejected_ones(full_run: Outputs, photo_tree: PhotoTree) -> None:
+    page = full_run.report()
+    for label in COLOURS:
+        assert f"<h3>{label} <small>" in page
+    assert page.count('src="data:image/jpeg;base64,') == 4 * len(COLOURS)
+    for path in photo_tree.bad:
+        assert f">{path.name}</span>" in page
+    assert len(page) < 10_000_000
+
+
+def test_results_are_reported_without_the_photos(full_run: Outputs, tmp_path: Path) -> None:
+    outputs = full_run.copy_to(tmp_path / "data")
+    run_project(tmp_path / "gone", outputs, "reporting")
+    page = outputs.report()
+    assert page.count("<i>no picture</i>") == 4 * len(COLOURS)
+    assert "data:image/jpeg;base64," not in page
+
+
+def test_markup_in_a_label_stays_text(full_run: Outputs, few_photos: Path, tmp_path: Path) -> None:
+    label = '<img src=x onerror=alert(1)> & "co"'
+    (few_photos / "Pear").rename(few_photos / label)
+    page = run_project(few_photos, full_run.with_networks_only(tmp_path / "data")).report()
+    assert "<h3>&lt;img src=x onerror=alert(1)&gt; &amp; &quot;co&quot; <small>5</small></h3>" in page
+    assert "<img src=x" not in page
 
 
 def test_the_feature_store_wastes_no_time_on_dictionaries(full_run: Outputs) -> None:

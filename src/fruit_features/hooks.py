@@ -36,7 +36,12 @@ logger = logging.getLogger(__name__)
 ROOTS = frozenset({"images_root", "output_root", "models_root"})
 """Run-time parameters that `conf/base/catalog.yml` reads; all others belong to a pipeline."""
 
-_REPORTED_PACKAGES = ("fruit-features", "kedro", "pyspark", "openvino", "numpy", "pillow", "pyarrow")
+_REPORTED_PACKAGES = ("fruit-features", "kedro", "pyspark", "openvino", "numpy", "scikit-learn", "pillow", "pyarrow")
+
+
+def top_level_parameter(name: str) -> str:
+    """Name of the group of parameters that an input such as `params:reduction.n_components` belongs to."""
+    return name.removeprefix("params:").partition(".")[0]
 
 
 class ParameterHooks:
@@ -51,7 +56,7 @@ class ParameterHooks:
 
         """
         free_inputs = {name for pipeline in pipelines.values() for name in pipeline.inputs()}
-        known = ROOTS | {name.removeprefix("params:") for name in free_inputs if name.startswith("params:")}
+        known = ROOTS | {top_level_parameter(name) for name in free_inputs if name.startswith("params:")}
         for name in context.config_loader["parameters"]:
             if name not in known:
                 raise ValueError(f"unknown parameter {name!r}: {nearest(name, known)}")
@@ -150,9 +155,9 @@ class OutputLockHooks:
         self._lock.write(str(os.getpid()))
         self._lock.flush()
 
-    @hook_impl
+    @hook_impl(trylast=True)
     def after_pipeline_run(self) -> None:
-        """Release the lock."""
+        """Release the lock, when the other hooks have written their reports."""
         self._release()
 
     @hook_impl
@@ -234,11 +239,11 @@ def _import_engine(batches: Iterable[RecordBatch]) -> Iterator[RecordBatch]:
 
 
 class RunReportHooks:
-    """Times every node and saves `run_report` after each run that accounted for its photos."""
+    """Times every node, saves `run_report` after each run that accounted for its photos, and completes the `report`."""
 
     def __init__(self) -> None:
         self._parameters: dict[str, Any] = {}
-        self._started = self._counts = self._fingerprint = None
+        self._counts = self._fingerprint = self._page = None
         self._node_spans: dict[str, list[float]] = {}
 
     @hook_impl
@@ -249,7 +254,7 @@ class RunReportHooks:
     @hook_impl
     def before_pipeline_run(self) -> None:
         """Forget the run before."""
-        self._counts = self._fingerprint = None
+        self._counts = self._fingerprint = self._page = None
         self._node_spans = {}
 
     @hook_impl
@@ -270,16 +275,31 @@ class RunReportHooks:
         self._node_spans[node.name][1] = time.perf_counter()
         if dataset_name == "photo_counts":
             self._counts = data
+        if dataset_name == "report":
+            self._page = data
 
     @hook_impl
     def after_pipeline_run(self, catalog: CatalogProtocol[str, Any]) -> None:
-        """Save the report and say in one line what came out."""
-        if self._counts is None:
-            return
+        """Save what the run took, put it into the page, and say in one line what came out.
+
+        A run of the reporting pipeline alone shows what the last run took that accounted for its photos.
+        """
+        if self._counts is not None:
+            catalog.save("run_report", self._describe_run(self._counts))
+            logger.info(
+                "%(listed)d photos listed: %(featurized)d featurized, %(reused)d reused, %(rejected)d rejected, "
+                "%(exported)d exported on %(components)d components",
+                self._counts,
+            )
+        if self._page is not None and catalog.exists("run_report"):
+            from fruit_features.pipelines.reporting.report import complete_report
+
+            catalog.save("report", complete_report(self._page, catalog.load("run_report")))
+
+    def _describe_run(self, counts: dict[str, Any]) -> dict[str, Any]:
         seconds = {name: round(end - start, 3) for name, (start, end) in self._node_spans.items()}
-        counts = self._counts
         featurizing = seconds.get("featurize_photos", 0.0)
-        report = {
+        return {
             "counts": {name: counts[name] for name in ("listed", "featurized", "reused", "rejected", "exported")},
             "rejected_by_reason": counts["rejected_by_reason"],
             "components": counts["components"],
@@ -290,9 +310,3 @@ class RunReportHooks:
             "versions": {"python": platform.python_version()}
             | {name: importlib.metadata.version(name) for name in _REPORTED_PACKAGES},
         }
-        catalog.save("run_report", report)
-        logger.info(
-            "%(listed)d photos listed: %(featurized)d featurized, %(reused)d reused, %(rejected)d rejected, "
-            "%(exported)d exported on %(components)d components",
-            counts,
-        )

@@ -26,7 +26,7 @@ def register_pipelines() -> dict[str, Pipeline]:
         "featurization": featurization,
         "reduction": selection + reduction,
         "export": selection + export,
-        "reporting": reporting,
+        "reporting": selection + reporting,
         "project": ingestion + featurization + selection + export,
         "compact": create_compaction(),
         "vacuum": ingestion + create_vacuum(),

@@ -48,7 +48,9 @@ class Score:
     n_test: int
 
 
-def score_classifiers(features: NDArray[np.floating], labels: Sequence[str], seed: int) -> list[Score]:
+def score_classifiers(
+    features: NDArray[np.floating], labels: Sequence[str], seed: int, *, tolerance: float = 1e-4
+) -> list[Score]:
     """Let both classifiers learn from three quarters of the photos, and score them on the rest.
 
     The split depends on the labels, their order and the seed alone: features of the same photos are compared on one split.
@@ -57,6 +59,8 @@ def score_classifiers(features: NDArray[np.floating], labels: Sequence[str], see
         features: (n_photos, n_columns).
         labels: Label of every photo. The only photo of a label is left out, as it cannot be learned and named as well.
         seed: Seed of the split.
+        tolerance: Where the fit of the linear probe stops. With many labels 1e-3 is several times as fast as scikit-learn's
+            own choice, and moves the accuracy by less than another seed would.
 
     Raises:
         UnmeasurableError: Fewer than two labels have two photos, or there are too few photos to learn from.
@@ -71,7 +75,7 @@ def score_classifiers(features: NDArray[np.floating], labels: Sequence[str], see
     names = np.asarray(labels, object)
     classifiers = {
         NEIGHBOURS: KNeighborsClassifier(N_NEIGHBOURS),
-        LINEAR_PROBE: make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000)),
+        LINEAR_PROBE: make_pipeline(StandardScaler(), LogisticRegression(tol=tolerance, max_iter=1000)),
     }
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # scikit-learn wonders about labels of two photos

@@ -1,1 +1,1 @@
-"""Plots of what the reduction kept."""
+"""Plots, a measure of quality, and one page that shows what a run did."""

@@ -1,30 +1,84 @@
-"""Nodes of the reporting pipeline."""
+"""Nodes of the reporting pipeline; the page that brings their results together is in `report.py`."""
 
 from __future__ import annotations
 
+import html
+import re
+from collections import Counter
+from typing import Any
+
+import numpy as np
 import pandas as pd
 import plotly.express as px
 import plotly.graph_objects as go
-from pyspark.sql import DataFrame
+from numpy.typing import NDArray
+from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
+from fruit_features import pca, quality
 from fruit_features.pipelines.reporting.parameters import ReportingParameters
+from fruit_features.pipelines.reporting.thumbnails import THUMBNAIL_SCHEMA, shrink_photos
+
+MOST_BARS = 60
+"""Labels or reasons that a bar chart shows; more would be too thin to read."""
+
+PHOTOS_PER_LABEL = 4
+LABELS_SHOWN = 40
+REJECTS_SHOWN = 40
+
+_LONGEST_BESIDE_A_BAR = 72
+_LONGEST_IN_A_LEGEND = 32
+"""Characters of a name; the whole of it is shown when one points at what it names."""
+
+_PROBE_TOLERANCE = 1e-3
+"""A report must cost seconds, with hundreds of labels too."""
+
+_NUMBER = r"\d+"
+"""Where reasons differ by a number of bytes only, they are one reason here."""
+
+_COLOURS = {"exported": "#636efa", "rejected": "#ef553b"}
+
+_MARK_COLOUR = "#888888"
+
+_HASH_STEPS = 1_000_000
+
+_QUALITY_COLUMNS = ["features", "n_columns", "classifier", "accuracy", "n_train", "n_test", "note"]
 
 
-def plot_scree(explained_variance: pd.DataFrame, pca_model: pd.DataFrame) -> go.Figure:
+def plot_scree(
+    explained_variance: pd.DataFrame, pca_model: pd.DataFrame, variance_threshold: float, n_components_wanted: int | None
+) -> go.Figure:
     """Plot the explained variance ratio of every component and its cumulative sum, with the kept ones marked.
 
     Args:
         explained_variance: component, explained_variance_ratio, cumulative.
         pca_model: The one row of the model.
+        variance_threshold: The reduction's; it is drawn where it decided how many components are kept.
+        n_components_wanted: The reduction's too: the number that decided instead, or None.
 
     """
     n_components = int(pca_model["n_components"].iloc[0])
-    reached = explained_variance["cumulative"].iloc[n_components - 1]
+    ratios, cumulative = explained_variance["explained_variance_ratio"], explained_variance["cumulative"]
     figure = go.Figure()
-    figure.add_bar(x=explained_variance["component"], y=explained_variance["explained_variance_ratio"], name="one component")
-    figure.add_scatter(x=explained_variance["component"], y=explained_variance["cumulative"], name="cumulative")
-    figure.add_vline(x=n_components, line_dash="dash", annotation_text=f"{n_components} components: {reached:.1%}")
+    figure.add_bar(x=explained_variance["component"], y=ratios, name="one component")
+    figure.add_scatter(x=explained_variance["component"], y=cumulative, name="cumulative")
+    reached = cumulative.iloc[n_components - 1]
+    figure.add_vline(
+        x=n_components,
+        line_dash="dash",
+        line_color=_MARK_COLOUR,
+        annotation_text=f"{n_components} components: {reached:.1%}",
+        annotation_position="right",
+    )
+    # A model of an earlier run may have been fitted with other parameters than this run's.
+    if n_components_wanted is None and pca.n_components_for(ratios.to_numpy(), variance_threshold) == n_components:
+        figure.add_hline(
+            y=variance_threshold,
+            line_dash="dot",
+            line_color=_MARK_COLOUR,
+            annotation_text=f"threshold: {100 * variance_threshold:.4g}%",
+            annotation_position="bottom left",
+        )
     figure.update_layout(
         title="Explained variance",
         xaxis={"title": "component", "range": [0.5, min(len(explained_variance), 2 * n_components) + 0.5]},
@@ -43,12 +97,198 @@ def plot_scatter(pca_features: DataFrame, parameters: ReportingParameters) -> go
     """
     axes = [name for name in ("pca_1", "pca_2") if name in pca_features.columns]
     n_photos = pca_features.count()
-    share = min(1.0, parameters.max_scatter_points / max(1, n_photos))
-    # A hash of the path samples the same photos whatever the partitions, which `DataFrame.sample` does not.
-    fraction = F.pmod(F.xxhash64("path", F.lit(parameters.seed)), F.lit(1_000_000)) / 1_000_000
-    points = pca_features.where(fraction < share).select("path", "label", *axes).orderBy("label", "path").toPandas()
-    shown = f"{n_photos:,} photos" if share == 1 else f"a sample of {len(points):,} of {n_photos:,} photos"
-    points["photo"] = points["path"].str.rsplit("/", n=1).str[-1]
-    return px.scatter(
+    is_shown = _is_sampled(parameters.max_scatter_points, n_photos, parameters.seed)
+    points = pca_features.where(is_shown).select("path", "label", *axes).toPandas().sort_values(["label", "path"])
+    is_whole = n_photos <= parameters.max_scatter_points
+    shown = _count(n_photos, "photo") if is_whole else f"a sample of {len(points):,} of {n_photos:,} photos"
+    points["photo"] = [_as_text(path.rsplit("/", 1)[-1]) for path in points["path"]]
+    points["label"] = [_as_text(label) for label in points["label"]]
+    figure = px.scatter(
         points, x=axes[0], y=axes[-1], color="label", hover_name="photo", title=f"{shown} on the leading components"
     )
+    return figure.for_each_trace(
+        lambda trace: trace.update(name=_as_text(_shorten(html.unescape(trace.name), _LONGEST_IN_A_LEGEND)))
+    )
+
+
+def plot_class_counts(pca_features: DataFrame, rejected_images: DataFrame) -> go.Figure:
+    """Plot how many photos of each label were exported and how many rejected, the largest label first.
+
+    Args:
+        pca_features: path, label, pca_1 .. pca_k: the exported photos.
+        rejected_images: path, label, reason.
+
+    """
+    photos = pca_features.select("label", F.lit(False).alias("is_rejected")).unionByName(
+        rejected_images.select("label", F.lit(True).alias("is_rejected"))
+    )
+    counts = photos.groupBy("label").agg(F.count("*").alias("photos"), F.count_if("is_rejected").alias("rejected")).toPandas()
+    largest = counts.fillna({"label": ""}).sort_values(["photos", "label"], ascending=[False, True])[:MOST_BARS]
+    names = [_as_text(label) for label in largest["label"]]
+    figure = go.Figure()
+    outcomes = {"exported": largest["photos"] - largest["rejected"], "rejected": largest["rejected"]}
+    for outcome, n_photos in outcomes.items():
+        figure.add_bar(
+            x=n_photos.tolist(),
+            y=names,
+            name=outcome,
+            orientation="h",
+            marker_color=_COLOURS[outcome],
+            hovertemplate="%{y}: %{x:,}",
+        )
+    title = f"{_count(counts['photos'].sum(), 'photo')} of {_count(len(counts), 'label')}"
+    return _lay_out_bars(figure, largest["label"].tolist(), title + _leaving_out(len(counts), "labels"))
+
+
+def plot_rejects_by_reason(photo_counts: dict[str, Any]) -> go.Figure:
+    """Plot how many photos were rejected for which reason, the most frequent first; numbers in a reason make no difference.
+
+    Args:
+        photo_counts: rejected_by_reason, a count per reason, is looked at.
+
+    """
+    counts: Counter[str] = Counter()
+    for reason, count in photo_counts["rejected_by_reason"].items():
+        counts[re.sub(_NUMBER, "#", reason)] += count
+    shown = dict(sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:MOST_BARS])
+    figure = go.Figure()
+    figure.add_bar(
+        x=list(shown.values()),
+        y=[_as_text(reason) for reason in shown],
+        name="rejected",
+        orientation="h",
+        marker_color=_COLOURS["rejected"],
+        hovertemplate="%{y}: %{x:,}<extra></extra>",
+    )
+    title = f"{_count(counts.total(), 'rejected photo')} by reason" if counts else "No photo was rejected"
+    _lay_out_bars(figure, list(shown), title + _leaving_out(len(counts), "reasons"))
+    return figure.update_xaxes(visible=bool(counts))
+
+
+def measure_quality(features: DataFrame, pca_features: DataFrame, parameters: ReportingParameters) -> pd.DataFrame:
+    """Measure how well labels are told apart by all features and by the components that were kept, on the same photos.
+
+    Args:
+        features: path, label, features array<float>.
+        pca_features: path, label, pca_1 .. pca_k.
+        parameters: Number of photos, and the seed of their choice and of the split.
+
+    Returns:
+        A row per kind of features and classifier: features, n_columns, classifier, accuracy (of the held-out photos, in
+        [0, 1]), n_train, n_test (numbers of photos), note. Where nothing could be measured, one row with a note that says why.
+
+    """
+    if parameters.max_quality_photos == 0:
+        return _unmeasured("Not measured: reporting.max_quality_photos is 0")
+    is_measured = _is_sampled(parameters.max_quality_photos, pca_features.count(), parameters.seed)
+    columns = [name for name in pca_features.columns if name.startswith("pca_")]
+    components = pca_features.where(is_measured).select("path", "label", F.array(*columns).alias("features"))
+    measured = {"network": features.where(is_measured).select("path", "label", "features"), "PCA": components}
+    rows = []
+    for name, sample in measured.items():
+        labels, values = _in_order(sample)
+        try:
+            scores = quality.score_classifiers(values, labels, parameters.seed, tolerance=_PROBE_TOLERANCE)
+        except quality.UnmeasurableError as reason:
+            return _unmeasured(f"Not measured: {reason}")
+        rows += [
+            (name, values.shape[1], score.classifier, score.accuracy, score.n_train, score.n_test, "") for score in scores
+        ]
+    return pd.DataFrame(rows, columns=_QUALITY_COLUMNS)
+
+
+def make_contact_sheet(
+    pictures: DataFrame, photos: DataFrame, rejected_images: DataFrame, parameters: ReportingParameters
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Choose a few photos of each label and shrink them, and a few of the rejected ones, which are no pictures.
+
+    Only the chosen photos are read. No rejected one is: it could not be decoded, and it might take a decoder down with it.
+
+    Args:
+        pictures: Spark's binaryFile source: path, modificationTime, length, content.
+        photos: The listing: path, label, file_path.
+        rejected_images: path, label, reason.
+        parameters: The seed of the choice.
+
+    Returns:
+        (contact_sheet, rejected_sample): label, n_photos (exported ones of the label), path, thumbnail (JPEG, or None if the
+        photo is gone), of the labels with most photos first; and path, label, reason, of every reason one before any other's
+        second.
+
+    """
+    by_chance = F.xxhash64("path", F.lit(parameters.seed))
+    of_label = Window.partitionBy("label")
+    of_reason = Window.partitionBy(F.regexp_replace("reason", _NUMBER, "#")).orderBy(by_chance, "path")
+    exported = photos.join(rejected_images, "path", "left_anti")
+    chosen = (
+        exported.withColumn("place", F.row_number().over(of_label.orderBy(by_chance, "path")))
+        .withColumn("n_photos", F.count("*").over(of_label))
+        .where(F.col("place") <= PHOTOS_PER_LABEL)
+        .orderBy(F.desc("n_photos"), "label", "place")
+        .select("label", "n_photos", "path", "file_path")
+        .limit(LABELS_SHOWN * PHOTOS_PER_LABEL)
+        .toPandas()
+    )
+    chosen = chosen[chosen["label"].isin(chosen["label"].unique()[:LABELS_SHOWN])]
+    file_path = F.col("_metadata.file_path")
+    files = pictures.where(file_path.isin(chosen["file_path"].tolist())).select(file_path, "content")
+    thumbnails = dict(files.mapInArrow(shrink_photos, THUMBNAIL_SCHEMA).toArrow().to_pandas().itertuples(index=False))
+    contact_sheet = chosen.assign(thumbnail=chosen["file_path"].map(thumbnails.get)).drop(columns="file_path")
+    rejected = rejected_images.withColumn("place", F.row_number().over(of_reason)).orderBy("place", "reason")
+    return contact_sheet, rejected.select("path", "label", "reason").limit(REJECTS_SHOWN).toPandas()
+
+
+def _is_sampled(n_wanted: int, n_photos: int, seed: int) -> Column:
+    """Whether a photo is among about `n_wanted` of `n_photos`.
+
+    A hash of the path samples the same photos whatever the partitions, which `DataFrame.sample` does not.
+    """
+    share = min(1.0, n_wanted / max(1, n_photos))
+    return F.pmod(F.xxhash64("path", F.lit(seed)), F.lit(_HASH_STEPS)) < share * _HASH_STEPS
+
+
+def _in_order(sample: DataFrame) -> tuple[list[str], NDArray[np.float32]]:
+    """Fetch path, label, features array<float>: labels, and float32 (n_photos, n_columns), in the order of their paths."""
+    table = sample.toArrow().sort_by("path")
+    values = table.column("features").combine_chunks().flatten().to_numpy()
+    return table.column("label").to_pylist(), values.reshape(len(table), -1 if len(table) else 0)
+
+
+def _unmeasured(note: str) -> pd.DataFrame:
+    return pd.DataFrame([{"note": note}], columns=_QUALITY_COLUMNS)
+
+
+def _lay_out_bars(figure: go.Figure, names: list[str], title: str) -> go.Figure:
+    """Lay out horizontal bars, the first on top, as high as they are many."""
+    figure.update_layout(
+        title=title,
+        barmode="stack",
+        legend={"traceorder": "normal"},
+        height=160 + 22 * max(1, len(names)),
+        xaxis={"title": "photos", "tickformat": ",", "rangemode": "tozero"},
+        yaxis={
+            "type": "category",  # else a label such as 2024-01 would be taken for a date
+            "autorange": "reversed",
+            "automargin": True,
+            "tickvals": [_as_text(name) for name in names],
+            "ticktext": [_as_text(_shorten(name, _LONGEST_BESIDE_A_BAR)) for name in names],
+        },
+    )
+    return figure
+
+
+def _leaving_out(n_known: int, what: str) -> str:
+    return f": the {MOST_BARS} most frequent {what}" if n_known > MOST_BARS else ""
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
+
+
+def _shorten(name: str, longest: int) -> str:
+    return name if len(name) <= longest else f"{name[: longest - 1]}…"
+
+
+def _as_text(name: str) -> str:
+    """Escape what Plotly would take for markup: it knows a few of HTML's tags."""
+    return html.escape(name, quote=False)

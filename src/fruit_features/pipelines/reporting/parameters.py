@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from pydantic import PositiveInt
+from pydantic import NonNegativeInt, PositiveInt
 
 from fruit_features.parameters import Parameters
 
 
 class ReportingParameters(Parameters):
-    """What the plots show.
+    """What the plots show, and on how many photos quality is measured.
 
     Attributes:
         max_scatter_points: Photos in the scatter; more are sampled down to about this many.
-        seed: Seed of the sample.
+        max_quality_photos: Photos on which quality is measured; more are sampled down to about this many. 0: not measured.
+        seed: Seed of all that is left to chance: samples, and the photos shown.
 
     """
 
     max_scatter_points: PositiveInt
+    max_quality_photos: NonNegativeInt
     seed: int

@@ -4,15 +4,52 @@ from __future__ import annotations
 
 from kedro.pipeline import Pipeline, node
 
-from fruit_features.pipelines.reporting.nodes import plot_scatter, plot_scree
+from fruit_features.pipelines.reporting.nodes import (
+    make_contact_sheet,
+    measure_quality,
+    plot_class_counts,
+    plot_rejects_by_reason,
+    plot_scatter,
+    plot_scree,
+)
+from fruit_features.pipelines.reporting.report import render_report
 
 
 def create_pipeline() -> Pipeline:
-    """Results to plots."""
+    """Results to plots, a measure of quality, and one page that shows them all."""
     return Pipeline(
         [
-            node(plot_scree, ["explained_variance", "pca_model"], "scree_plot", name="plot_scree"),
+            node(
+                plot_scree,
+                ["explained_variance", "pca_model", "params:reduction.variance_threshold", "params:reduction.n_components"],
+                "scree_plot",
+                name="plot_scree",
+            ),
             node(plot_scatter, ["pca_features", "params:reporting"], "pca_scatter", name="plot_scatter"),
+            node(plot_class_counts, ["pca_features", "rejected_images"], "class_counts", name="plot_class_counts"),
+            node(plot_rejects_by_reason, "photo_counts", "rejects_by_reason", name="plot_rejects_by_reason"),
+            node(measure_quality, ["features", "pca_features", "params:reporting"], "quality", name="measure_quality"),
+            node(
+                make_contact_sheet,
+                ["pictures", "photos", "rejected_images", "params:reporting"],
+                ["contact_sheet", "rejected_sample"],
+                name="make_contact_sheet",
+            ),
+            node(
+                render_report,
+                [
+                    "photo_counts",
+                    "scree_plot",
+                    "pca_scatter",
+                    "class_counts",
+                    "rejects_by_reason",
+                    "quality",
+                    "contact_sheet",
+                    "rejected_sample",
+                ],
+                "report",
+                name="render_report",
+            ),
         ],
         tags="reporting",
     )
