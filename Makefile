@@ -9,7 +9,7 @@ READY := $(VENV)/.ready
 
 export KEDRO_DISABLE_TELEMETRY := 1
 
-.PHONY: help setup demo demo-photos viz test bench lint format lock clean
+.PHONY: help setup demo demo-photos viz test test-slow fuzz bench lint format lock clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -41,6 +41,20 @@ viz: $(READY)  ## Open Kedro-Viz
 test: $(READY)  ## Run the tests
 	$(BIN)/python -m pytest
 
+test-slow: $(READY)  ## Run the tests that take minutes: dozens of killed runs, long histories
+	$(BIN)/python -m pytest -m slow
+
+FUZZ_VENV := .venv-fuzz
+FUZZ_SECONDS ?= 600
+
+$(FUZZ_VENV)/.ready: tests/fuzz/requirements.lock
+	$(PYTHON) -m venv --clear $(FUZZ_VENV)
+	$(FUZZ_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
+fuzz: $(FUZZ_VENV)/.ready  ## Search for bytes that the decoder breaks on, ten minutes or FUZZ_SECONDS=... (Linux)
+	PYTHONPATH=src:. $(FUZZ_VENV)/bin/python tests/fuzz/fuzz_imaging.py $(FUZZ_SECONDS)
+
 bench: $(READY)  ## Compare with the notebook, Daft and Ray: make bench IMAGES=folder [WEIGHTS=file]
 	@test -n "$(IMAGES)" || { echo "Say which photos: make bench IMAGES=folder/of/labelled/photos [WEIGHTS=file.h5]"; exit 1; }
 	sh benchmarks/setup.sh
@@ -65,4 +79,4 @@ lock:  ## Resolve the lock files anew (needs uv)
 	printf 'setuptools\n' | $(UV_COMPILE) - -c requirements.lock -o requirements-build.lock
 
 clean:  ## Remove .venv and caches; results stay
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf $(VENV) $(FUZZ_VENV) tests/fuzz/corpus .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import time
 import warnings
 from typing import TYPE_CHECKING, Any
@@ -12,13 +13,14 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import EpsImagePlugin, Image
 
 from fruit_features.imaging import MAX_PIXELS, ImageError, decode, thumbnail
 from tests.photos import encoded, fruit, png_16_bit, png_that_claims, quadrants, quarter_centres
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -247,6 +249,17 @@ def test_what_is_no_photo_has_a_reason(content: bytes, reason: str) -> None:
         decode(content, SIZE)
     assert len(str(caught.value)) <= 200
     assert "\n" not in str(caught.value)
+
+
+def test_a_photo_that_is_a_program_is_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ghostscript = tmp_path / "gs"
+    ghostscript.write_text(f"#!/bin/sh\ntouch '{tmp_path}/it ran'\n")
+    ghostscript.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setattr(EpsImagePlugin, "gs_binary", None)  # Pillow has not looked for it yet
+    with pytest.raises(ImageError, match="a program, not a photo"):
+        decode(encoded(FOUR_COLOURS, "EPS"), SIZE)
+    assert not (tmp_path / "it ran").exists()
 
 
 def test_a_bomb_is_refused_before_it_goes_off() -> None:

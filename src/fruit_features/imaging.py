@@ -27,6 +27,9 @@ MAX_PIXELS = 2 * (Image.MAX_IMAGE_PIXELS or 0)
 DRAFT_MARGIN = 2
 """A drafted JPEG keeps at least this many times the pixels of the square along each side: resampling hides what it lost."""
 
+_RUN_BY_GHOSTSCRIPT = "EPS"
+"""Pillow hands these files to Ghostscript, where there is one: a program, which may do much and need not end."""
+
 # Pillow may leave these modes out of what `convert("RGB")` scales: their samples are wider than 8 bits.
 _SIXTEEN_BIT_MODES = frozenset({"I;16", "I;16L", "I;16B", "I;16N"})
 
@@ -41,7 +44,7 @@ def decode(
     """Decode one photo to RGB and squash it to a square.
 
     Args:
-        content: The encoded photo (JPEG, PNG, WebP, BMP, TIFF, GIF: whatever Pillow reads); of an animation, the first frame.
+        content: The encoded photo (JPEG, PNG, WebP, BMP, TIFF, GIF: what Pillow itself reads); an animation's first frame.
         size: Side of the square in pixels; the aspect ratio is not kept, as in the notebook.
         apply_exif_orientation: Turn the photo as its EXIF tag says before squashing; the notebook ignores the tag.
         jpeg_draft: Let the JPEG decoder scale large photos down by 2, 4 or 8, to no less than `DRAFT_MARGIN` times `size`; it
@@ -93,6 +96,7 @@ def _open(content: bytes | memoryview) -> Iterator[Image.Image]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # a broken photo becomes a row with a reason, not a line in the log
             with Image.open(io.BytesIO(content)) as image:
+                _refuse_program(image)
                 yield image
     except ImageError:
         raise
@@ -102,6 +106,17 @@ def _open(content: bytes | memoryview) -> Iterator[Image.Image]:
         raise ImageError(f"too large: exceeds {MAX_PIXELS} pixels") from None
     except Exception as error:  # Pillow's plugins raise OSError, SyntaxError, ValueError, struct.error, ... on broken files
         raise ImageError(f"cannot decode: {type(error).__name__}: {error}"[:200]) from None
+
+
+def _refuse_program(image: Image.Image) -> None:
+    """Stop before a file is run that was only to be looked at.
+
+    Raises:
+        ImageError: It is PostScript.
+
+    """
+    if image.format == _RUN_BY_GHOSTSCRIPT:
+        raise ImageError("PostScript is a program, not a photo")
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
