@@ -40,7 +40,15 @@ if TYPE_CHECKING:
 
 pytest_plugins = ["tests.project_copy"]
 
-PAGES = ("README.md", "docs/how-to.md", "docs/reference.md", "docs/explanation.md", "data/README.md", "conf/README.md")
+PAGES = (
+    "README.md",
+    "docs/how-to.md",
+    "docs/reference.md",
+    "docs/explanation.md",
+    "docs/faults.md",
+    "data/README.md",
+    "conf/README.md",
+)
 
 INTERNAL_DATASETS = {
     "images",
@@ -48,6 +56,7 @@ INTERNAL_DATASETS = {
     "photos",
     "pending_photos",
     "known_features",
+    "exported_photos",
     "rewritten_features",
     "networks",
     "photo_counts",
@@ -383,6 +392,13 @@ def defaults() -> dict[str, str]:
     nested = {f"{group}.{name}": value for file in files for group, values in file.items() for name, value in values.items()}
     # The catalog, where models_root has its default, refers to the output root.
     return {name: in_yaml(value) for name, value in {**roots, **nested}.items()} | {"models_root": "output_root/06_models"}
+
+
+def test_faults_names_tests_that_exist() -> None:
+    named = re.findall(r"`([\w/]+\.py)(?:::(\w+))?`", (PROJECT / "docs" / "faults.md").read_text())
+    assert len(named) > 25
+    for file, test in named:
+        assert f"def {test}" in (PROJECT / "tests" / file).read_text(), f"{file}::{test}"
 
 
 def test_reference_has_every_parameter_with_type_and_default() -> None:
