@@ -125,7 +125,7 @@ def featurize_photos(
     """
     readable = pending_photos.where(_can_be_read())
     photos_per_slot = {row["slot"]: row["count"] for row in readable.groupBy("slot").count().collect()}
-    total = sum(photos_per_slot.values())
+    total, saved = sum(photos_per_slot.values()), 0
     if pending_photos.count() > total:
         yield _refuse(pending_photos.where(~_can_be_read()), network)
     logger.info("%d photos to featurize", total)
@@ -149,7 +149,8 @@ def featurize_photos(
             photos = images.where(_is_among(slot_of_file, slots) & _can_be_read()).join(chunk, PHOTO_KEY, "left_semi")
             features = photos.select(*PHOTO_KEY, "content").mapInArrow(featurizer, _WORKER_SCHEMA)
             yield features.withColumn("fingerprint", F.lit(network.fingerprint))
-    logger.info(progress.describe(total, progress.Counts(total, rejected.value)))
+            saved += sum(photos_per_slot[slot] for slot in slots)
+            logger.info(progress.describe(total, progress.Counts(saved, rejected.value)))
 
 
 def plan_chunks(photos_per_slot: Mapping[int, int], chunk_size: int) -> Iterator[list[int]]:
@@ -157,7 +158,7 @@ def plan_chunks(photos_per_slot: Mapping[int, int], chunk_size: int) -> Iterator
 
     A slot is never split, so a chunk may exceed that by the photos of one slot.
     """
-    total = sum(photos_per_slot.values())
+    total, saved = sum(photos_per_slot.values()), 0
     n_chunks = -(-total // chunk_size)
     chunk: list[int] = []
     n_seen = n_yielded = 0
