@@ -158,7 +158,7 @@ def plan_chunks(photos_per_slot: Mapping[int, int], chunk_size: int) -> Iterator
 
     A slot is never split, so a chunk may exceed that by the photos of one slot.
     """
-    total, saved = sum(photos_per_slot.values()), 0
+    total = sum(photos_per_slot.values())
     n_chunks = -(-total // chunk_size)
     chunk: list[int] = []
     n_seen = n_yielded = 0
