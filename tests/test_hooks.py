@@ -324,7 +324,7 @@ def test_the_page_says_what_the_run_took(full_run: Outputs) -> None:
     for name, seconds in report["seconds_per_node"].items():
         assert f'<td>{name}</td><td class="number">{seconds:.1f}</td>' in page
     assert report["fingerprint"] in page
-    assert f"<td>images_root</td><td>{report['parameters']['images_root']}</td>" in page
+    assert f'<td class="name">images_root</td><td>{report["parameters"]["images_root"]}</td>' in page
     assert f"<td>fruit-features</td><td>{__version__}</td>" in page
     assert "when the run has ended" not in page
 
