@@ -22,13 +22,12 @@ from fruit_features.java import use_supported_java
 from fruit_features.parameters import nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from kedro.framework.context import KedroContext
     from kedro.io import CatalogProtocol
     from kedro.pipeline import Pipeline
     from kedro.pipeline.node import Node
-    from pyarrow import RecordBatch
     from pyspark.sql import SparkSession
 
 logger = logging.getLogger(__name__)
@@ -222,20 +221,16 @@ def _interrupt(*_: object) -> NoReturn:
 
 def _warm_up_workers(session: SparkSession) -> None:
     """Let the Python workers start and import what they will need while the driver still lists the photos."""
+    from fruit_features.pipelines.featurization.worker import import_engine
+
     n_workers = session.sparkContext.defaultParallelism
-    job = session.range(0, n_workers, numPartitions=n_workers).mapInArrow(_import_engine, "id long")
+    job = session.range(0, n_workers, numPartitions=n_workers).mapInArrow(import_engine, "id long")
 
     def run() -> None:
         with contextlib.suppress(Exception):  # a worker that fails now fails again where it matters
             job.collect()
 
     threading.Thread(target=run, name="warm up workers", daemon=True).start()
-
-
-def _import_engine(batches: Iterable[RecordBatch]) -> Iterator[RecordBatch]:
-    import openvino  # noqa: F401
-
-    yield from batches
 
 
 class RunReportHooks:

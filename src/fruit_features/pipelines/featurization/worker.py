@@ -108,6 +108,13 @@ class PhotoFeaturizer:
         return _COMPILED[key]
 
 
+def import_engine(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Import what a worker will need, for `DataFrame.mapInArrow`; the batches pass through."""
+    import openvino  # noqa: F401
+
+    yield from batches
+
+
 _COMPILED: dict[tuple[str, int], tuple[Predictor, int, int]] = {}
 """Networks that this worker process has compiled: Spark reuses the process for task after task."""
 
