@@ -34,7 +34,7 @@ class Moment:
     """A moment of a run that can be seen from outside.
 
     Attributes:
-        file: A file or folder that the run makes, a glob below the output root.
+        file: A file that the run makes or a folder that it changes, a glob below the output root.
         said: Or a line that it logs, a regular expression.
 
     """

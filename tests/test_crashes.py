@@ -25,13 +25,13 @@ if TYPE_CHECKING:
 PHOTOS_PER_LABEL = 20
 
 STORE, RESULTS = "04_feature/feature_store", "07_model_output"
-LISTING = Moment(file="02_intermediate/photos/_temporary")
+LISTING = Moment(file="02_intermediate/photos")
 A_CHUNK_IS_WRITTEN = Moment(file=f"{STORE}/_temporary/0/_temporary/attempt_*")
 HALF_A_CHUNK_IS_WRITTEN = Moment(file=f"{STORE}/_temporary/0/task_*")
 A_CHUNK_IS_SAVED = Moment(said=r"\d+ of \d+ photos featurized")
 REDUCTION = Moment(file=f"{RESULTS}/rejected_images/_SUCCESS")
-EXPORT = Moment(file=f"{RESULTS}/pca_features/_temporary")
-CSV = Moment(file=f"{RESULTS}/pca_features_csv/_temporary")
+EXPORT = Moment(file=f"{RESULTS}/pca_features")
+CSV = Moment(file=f"{RESULTS}/pca_features_csv")
 
 VICTIMS: dict[str, Callable[[Run], list[psutil.Process]]] = {
     "driver": lambda run: [psutil.Process(run.process.pid)],
@@ -124,9 +124,8 @@ def check_that_nothing_half_written_looks_whole(undisturbed: Undisturbed, output
     for file in ("photo_counts.json", "run_report.json"):
         path = outputs.root / "08_reporting" / file
         if path.exists() and path.stat().st_size:
-            assert (
-                json.loads(path.read_text()).keys() == json.loads((expected.root / "08_reporting" / file).read_text()).keys()
-            )
+            whole = json.loads((expected.root / "08_reporting" / file).read_text())
+            assert json.loads(path.read_text()).keys() == whole.keys()
 
 
 def check_the_next_run(undisturbed: Undisturbed, outputs: Outputs) -> None:

@@ -302,7 +302,7 @@ def networks(full_run: Outputs, photo_tree: PhotoTree, tmp_path_factory: pytest.
     ("machine", "n_examples", "n_steps"),
     [
         pytest.param(Days, 3, 12, id="a few"),
-        pytest.param(DaysWithKills, 8, 40, id="many, some of them bad", marks=pytest.mark.slow),
+        pytest.param(DaysWithKills, 6, 40, id="many, some of them bad", marks=pytest.mark.slow),
     ],
 )
 def test_no_history_shows_in_the_results(
