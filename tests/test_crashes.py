@@ -100,6 +100,8 @@ def kill_a_run(undisturbed: Undisturbed, outputs: Outputs, victims: str, moment:
         run.kill_after(moment, delay, VICTIMS[victims])
         assert run.wait() != 0
         run.wait_for_the_last()
+    if victims == "jvm":
+        assert "Error: Java, in which Spark runs, has ended in the middle of the run" in run.text
     assert run.number(r"(\d+) photos to featurize") in {None, pending}, "what a run before had saved is not done again"
     assert n_stored(outputs) >= undisturbed.n_photos - pending + (run.number(r"(\d+) of \d+ photos featurized") or 0)
     check_that_nothing_half_written_looks_whole(undisturbed, outputs)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import traceback
 import warnings
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import click
 from kedro.framework.cli.project import run as kedro_run
 from kedro.framework.cli.utils import CONTEXT_SETTINGS, KedroCliError, _split_params, env_option
+from py4j.protocol import Py4JNetworkError
 
 # `--pipeline` still works; that Kedro prefers `--pipelines` need not be said at every run.
 warnings.filterwarnings("ignore", message="Option '--pipeline' is deprecated")
@@ -24,6 +26,12 @@ _VALIDATION_NOISE = re.compile(
     r"Failed to instantiate .*\n|\s*\[type=.*\]$|^\s*For further information.*\n?|Value error, ", re.MULTILINE
 )
 
+
+_JAVA_IS_GONE = (
+    "Java, in which Spark runs, has ended in the middle of the run: somebody or something ended it, most often the system, for "
+    "want of memory (`dmesg` tells). Run again to go on where this run was; with less memory for Java if that is it: "
+    "`spark.driver.memory: 2g` in conf/local/spark.yml"
+)
 
 _INTERRUPTED = 130  # what shells report for a command that Ctrl-C ended
 
@@ -57,6 +65,8 @@ class _OneScreenCommand(click.Command):
 
 def summarize_error(error: BaseException) -> str:
     """Say what went wrong in a few lines: no Java stack, and of a Python worker's traceback the last line only."""
+    if _comes_of_a_dead_java(error):
+        return _JAVA_IS_GONE
     message = str(error) or type(error).__name__
     for marker in _JAVA_STACK:
         message = message.split(marker, 1)[0]
@@ -71,6 +81,16 @@ def summarize_error(error: BaseException) -> str:
         )
     message = _INVALID_FIELD.sub(r"\1=\3: \2", message)
     return re.sub(r":\s{2,}", ": ", _VALIDATION_NOISE.sub("", message)).strip()
+
+
+def _comes_of_a_dead_java(error: BaseException | None) -> bool:
+    """Whether a connection to Java was lost or refused on the way to this error."""
+    while error is not None:
+        is_about_java = any("py4j" in frame.filename for frame in traceback.extract_tb(error.__traceback__))
+        if is_about_java and isinstance(error, ConnectionError | Py4JNetworkError):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 @click.group(context_settings=CONTEXT_SETTINGS, name="fruit-features")

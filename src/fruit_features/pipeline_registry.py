@@ -27,7 +27,7 @@ def register_pipelines() -> dict[str, Pipeline]:
         "reduction": selection + reduction,
         "export": selection + export,
         "reporting": selection + reporting,
-        "project": ingestion + featurization + selection + export,
+        "project": ingestion + create_featurization(for_saved_model=True) + selection + export,
         "compact": create_compaction(),
         "vacuum": ingestion + create_vacuum(),
         "__default__": ingestion + featurization + selection + reduction + export + reporting,

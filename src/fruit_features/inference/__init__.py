@@ -45,6 +45,20 @@ class Network:
     n_features: int
     files: Mapping[str, bytes]
 
+    def check_fits(self, fingerprint: str) -> None:
+        """Check that a PCA model of features with this fingerprint may project this network's features.
+
+        Raises:
+            ValueError: The fingerprints differ.
+
+        """
+        if fingerprint != self.fingerprint:
+            raise ValueError(
+                f"the PCA model was fitted on features of network {fingerprint}, these photos belong to {self.fingerprint} "
+                f"({self.backbone}, {self.precision}): run the reduction pipeline again, or set the featurization parameters "
+                "(backbone, weights, precision) that the model was fitted with"
+            )
+
 
 class Engine(Protocol):
     """What a module of this package offers."""

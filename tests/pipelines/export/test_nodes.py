@@ -106,7 +106,7 @@ def test_a_model_of_another_networks_features_is_refused(
     features: DataFrame, tiny_network: Network, fit: Callable[..., PcaModel]
 ) -> None:
     other = dataclasses.replace(tiny_network, fingerprint="another")
-    with pytest.raises(ValueError, match=rf"network {tiny_network.fingerprint}.*featurized by another \(tiny, f32\)"):
+    with pytest.raises(ValueError, match=rf"network {tiny_network.fingerprint}.*these photos belong to another \(tiny, f32\)"):
         project_features(features, _model_table(fit()), other)
 
 

@@ -242,7 +242,7 @@ def test_a_photo_that_is_too_long_for_spark_stops_no_run(
     photos = list_photos(images)
     pending = find_pending_photos(photos, empty_store, tiny_network)
     rows = [row for chunk in featurize(images, pending, tiny_network, parameters) for row in chunk]
-    features, rejected = select_features(photos, spark.createDataFrame(rows, STORE), tiny_network)
+    features, rejected = select_features(photos, spark.createDataFrame(rows, STORE), tiny_network, False)
     assert [as_path(row["path"]).name for row in features.collect()] == ["good.jpg"]
     assert [as_path(row["path"]).name for row in rejected.collect()] == ["huge.tif"]
 
@@ -263,7 +263,7 @@ def test_a_photo_that_vanished_since_the_listing_is_rejected(
     pending = find_pending_photos(photos, empty_store, tiny_network)
     rows = [row for chunk in featurize(images, pending, tiny_network, parameters) for row in chunk]
     assert len(rows) == photos.count() - 1
-    _, rejected = select_features(photos, spark.createDataFrame(rows, STORE), tiny_network)
+    _, rejected = select_features(photos, spark.createDataFrame(rows, STORE), tiny_network, False)
     reasons = {as_path(row["path"]).name: row["reason"] for row in rejected.collect()}
     assert reasons["03.jpg"] == UNREADABLE
 
@@ -313,7 +313,7 @@ def test_the_listing_joined_with_the_store_is_features_and_rejects(spark: SparkS
         ],
         STORE,
     )
-    features, rejected = select_features(photos, store, tiny_network)
+    features, rejected = select_features(photos, store, tiny_network, False)
     assert features.columns == ["path", "label", "features"]
     assert [tuple(row) for row in features.collect()] == [("file:/photos/Kiwi/good", "Kiwi", [1.0, 2.0])]
     assert rejected.columns == ["path", "label", "reason"]
@@ -322,6 +322,16 @@ def test_the_listing_joined_with_the_store_is_features_and_rejects(spark: SparkS
         ("file:/photos/Kiwi/changed", "Kiwi", UNREADABLE),
         ("file:/photos/Kiwi/vanished", "Kiwi", UNREADABLE),
     ]
+
+
+def test_formulas_are_disarmed_among_the_rejected_where_the_parameters_say_so(
+    spark: SparkSession, tiny_network: Network
+) -> None:
+    photos = listing(spark, "broken").withColumn("label", F.lit("=1+2"))
+    store = spark.createDataFrame([stored("broken", tiny_network.fingerprint, features=None, error="@x")], STORE)
+    for escape_formulas, row in ((False, ("=1+2", "@x")), (True, ("'=1+2", "'@x"))):
+        _, rejected = select_features(photos, store, tiny_network, escape_formulas)
+        assert [tuple(found) for found in rejected.select("label", "reason").collect()] == [row]
 
 
 # --- build_network, sample_calibration_photos -------------------------------------------------------------------------

@@ -175,13 +175,13 @@ def test_a_long_label_is_cut_in_the_legend_only(spark: SparkSession) -> None:
 
 
 def outcomes(spark: SparkSession, exported: Mapping[str, int], rejected: Mapping[str, int]) -> tuple[DataFrame, DataFrame]:
-    """Tables of exported and rejected photos, with so many photos of each label."""
+    """Tables of all photos and of rejected ones, with so many exported and rejected photos of each label."""
     tables = (
         [(f"file:/photos/{label}/{kind}{number}.jpg", label) for label, count in counts.items() for number in range(count)]
         for kind, counts in (("good", exported), ("bad", rejected))
     )
     good, bad = (spark.createDataFrame(table, "path string, label string") for table in tables)
-    return good.selectExpr("*", "1f AS pca_1"), bad.selectExpr("*", "'no image' AS reason")
+    return good.unionByName(bad), bad.selectExpr("*", "'no image' AS reason")
 
 
 def bars(figure: go.Figure) -> dict[str, dict[str, int]]:

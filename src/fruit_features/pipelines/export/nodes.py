@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-from pyspark.sql import Column, DataFrame
-from pyspark.sql import functions as F
+from pyspark.sql import DataFrame
 
 from fruit_features.inference import Network
 from fruit_features.pca import PcaModel
 from fruit_features.pipelines.export.parameters import ExportParameters
+from fruit_features.spreadsheet import escape_formula
 
 
 def project_features(features: DataFrame, pca_model: pd.DataFrame, network: Network) -> DataFrame:
@@ -32,12 +32,7 @@ def project_features(features: DataFrame, pca_model: pd.DataFrame, network: Netw
 
     """
     model = PcaModel.from_record(pca_model.iloc[0].to_dict())
-    if model.fingerprint != network.fingerprint:
-        raise ValueError(
-            f"the PCA model was fitted on features of network {model.fingerprint}, these photos were featurized by "
-            f"{network.fingerprint} ({network.backbone}, {network.precision}): run the reduction pipeline again, or set the "
-            "featurization parameters (backbone, weights, precision) that the model was fitted with"
-        )
+    network.check_fits(model.fingerprint)
     columns = [f"pca_{component}" for component in range(1, model.n_components + 1)]
 
     def project_batches(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -64,7 +59,7 @@ def sort_for_csv(pca_features: DataFrame, parameters: ExportParameters) -> DataF
     rows = pca_features.repartition(1).sortWithinPartitions("path")
     if not parameters.escape_formulas:
         return rows
-    return rows.withColumns({name: _escape_formula(name) for name in ("path", "label")})
+    return rows.withColumns({name: escape_formula(name) for name in ("path", "label")})
 
 
 def account_for_photos(
@@ -112,8 +107,3 @@ def account_for_photos(
         "rejected_by_reason": rejected_by_reason,
         "components": len(pca_features_csv.columns) - len(["path", "label"]),
     }
-
-
-def _escape_formula(column: str) -> Column:
-    """Put an apostrophe where a spreadsheet would see a formula (OWASP's list of its first characters)."""
-    return F.regexp_replace(column, r"^(?=[=+\-@\t\r])", "'").alias(column)

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -16,6 +17,7 @@ from fruit_features.inference import Network, get_engine, openvino
 from fruit_features.pipelines.featurization.fingerprint import fingerprint_calibrated, fingerprint_configuration
 from fruit_features.pipelines.featurization.parameters import FeaturizationParameters
 from fruit_features.pipelines.featurization.worker import PhotoFeaturizer
+from fruit_features.spreadsheet import escape_formula
 
 logger = logging.getLogger(__name__)
 
@@ -73,11 +75,13 @@ def build_network(
     if configuration in networks:
         return networks[configuration]()
     backbone = backbones.get(parameters.backbone)
+    is_calibrated = parameters.precision == "int8"
+    decoded = _decode_all(calibration_photos, backbone.input_size, parameters) if is_calibrated else None
     logger.info("Building %s with weights %s, once", backbone.name, parameters.weights)
     files = get_engine(parameters.engine).export(backbone.build(backbone.resolve_weights(parameters.weights)))
     fingerprint = configuration
-    if parameters.precision == "int8":
-        files = openvino.quantize(files, _decode_all(calibration_photos, backbone.input_size, parameters))
+    if decoded is not None:
+        files = openvino.quantize(files, decoded)
         fingerprint = fingerprint_calibrated(configuration, files[openvino.WEIGHTS])
     return Network(
         fingerprint=fingerprint,
@@ -89,6 +93,21 @@ def build_network(
         n_features=backbone.n_features,
         files=files,
     )
+
+
+def match_network(network: Network, pca_model: pd.DataFrame) -> Network:
+    """Pass on the network that a PCA model belongs to, and refuse any other before it featurizes a photo.
+
+    Args:
+        network: The network of these parameters.
+        pca_model: The one row of the model that photos are to be projected with.
+
+    Raises:
+        ValueError: The model was fitted on features of another network.
+
+    """
+    network.check_fits(str(pca_model["fingerprint"].iloc[0]))
+    return network
 
 
 def find_pending_photos(photos: DataFrame, known_features: DataFrame, network: Network) -> DataFrame:
@@ -170,13 +189,16 @@ def plan_chunks(photos_per_slot: Mapping[int, int], chunk_size: int) -> Iterator
             chunk, n_yielded = [], n_yielded + 1
 
 
-def select_features(photos: DataFrame, feature_store: DataFrame, network: Network) -> tuple[DataFrame, DataFrame]:
+def select_features(
+    photos: DataFrame, feature_store: DataFrame, network: Network, escape_formulas: bool
+) -> tuple[DataFrame, DataFrame]:
     """Join the listing with the store: what became features, and what did not.
 
     Args:
         photos: The listing.
         feature_store: All photos ever featurized, by any network.
         network: The network whose features are wanted.
+        escape_formulas: Whether to disarm, among the rejected, what a spreadsheet would take for a formula.
 
     Returns:
         (features, rejected_images): path, label, features array<float>; and path, label, reason.
@@ -188,7 +210,10 @@ def select_features(photos: DataFrame, feature_store: DataFrame, network: Networ
     rejected = featurized.where(F.col("error").isNotNull()).select("path", "label", F.col("error").alias("reason"))
     vanished = unreadable.select("path", "label", F.lit(UNREADABLE).alias("reason"))
     features = featurized.where(F.col("error").isNull()).select("path", "label", "features")
-    return features, rejected.unionByName(vanished)
+    rejected = rejected.unionByName(vanished)
+    if escape_formulas:
+        rejected = rejected.withColumns({name: escape_formula(name) for name in rejected.columns})
+    return features, rejected
 
 
 def compact_store(known_features: DataFrame) -> DataFrame:

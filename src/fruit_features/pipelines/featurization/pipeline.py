@@ -9,16 +9,25 @@ from fruit_features.pipelines.featurization.nodes import (
     compact_store,
     featurize_photos,
     find_pending_photos,
+    match_network,
     sample_calibration_photos,
     select_features,
     vacuum_store,
 )
 
 
-def create_pipeline() -> Pipeline:
-    """Listing of photos to an up-to-date feature store."""
+def create_pipeline(*, for_saved_model: bool = False) -> Pipeline:
+    """Listing of photos to an up-to-date feature store.
+
+    Args:
+        for_saved_model: Stop before the first photo unless the saved PCA model belongs to this network.
+
+    """
+    chosen = "matched_network" if for_saved_model else "network"
+    matching = [node(match_network, ["network", "pca_model"], chosen, name="match_network")] if for_saved_model else []
     return Pipeline(
         [
+            *matching,
             node(
                 sample_calibration_photos,
                 ["images", "photos", "params:featurization"],
@@ -33,13 +42,13 @@ def create_pipeline() -> Pipeline:
             ),
             node(
                 find_pending_photos,
-                ["photos", "known_features", "network"],
+                ["photos", "known_features", chosen],
                 "pending_photos",
                 name="find_pending_photos",
             ),
             node(
                 featurize_photos,
-                ["images", "pending_photos", "network", "params:featurization"],
+                ["images", "pending_photos", chosen, "params:featurization"],
                 "feature_store",
                 name="featurize_photos",
             ),
@@ -67,7 +76,7 @@ def create_selection_pipeline() -> Pipeline:
         [
             node(
                 select_features,
-                ["photos", "feature_store", "network"],
+                ["photos", "feature_store", "network", "params:export.escape_formulas"],
                 ["features", "rejected_images"],
                 name="select_features",
             )

@@ -111,18 +111,16 @@ def plot_scatter(pca_features: DataFrame, parameters: ReportingParameters) -> go
     )
 
 
-def plot_class_counts(pca_features: DataFrame, rejected_images: DataFrame) -> go.Figure:
+def plot_class_counts(photos: DataFrame, rejected_images: DataFrame) -> go.Figure:
     """Plot how many photos of each label were exported and how many rejected, the largest label first.
 
     Args:
-        pca_features: path, label, pca_1 .. pca_k: the exported photos.
+        photos: The listing: path, label.
         rejected_images: path, label, reason.
 
     """
-    photos = pca_features.select("label", F.lit(False).alias("is_rejected")).unionByName(
-        rejected_images.select("label", F.lit(True).alias("is_rejected"))
-    )
-    counts = photos.groupBy("label").agg(F.count("*").alias("photos"), F.count_if("is_rejected").alias("rejected")).toPandas()
+    judged = photos.join(rejected_images.select("path", F.lit(1).alias("is_rejected")), "path", "left")
+    counts = judged.groupBy("label").agg(F.count("*").alias("photos"), F.count("is_rejected").alias("rejected")).toPandas()
     largest = counts.fillna({"label": ""}).sort_values(["photos", "label"], ascending=[False, True])[:MOST_BARS]
     names = [_as_text(label) for label in largest["label"]]
     figure = go.Figure()

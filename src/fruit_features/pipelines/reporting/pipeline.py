@@ -26,7 +26,7 @@ def create_pipeline() -> Pipeline:
                 name="plot_scree",
             ),
             node(plot_scatter, ["pca_features", "params:reporting"], "pca_scatter", name="plot_scatter"),
-            node(plot_class_counts, ["pca_features", "rejected_images"], "class_counts", name="plot_class_counts"),
+            node(plot_class_counts, ["photos", "rejected_images"], "class_counts", name="plot_class_counts"),
             node(plot_rejects_by_reason, "photo_counts", "rejects_by_reason", name="plot_rejects_by_reason"),
             node(measure_quality, ["features", "pca_features", "params:reporting"], "quality", name="measure_quality"),
             node(

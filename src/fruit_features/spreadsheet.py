@@ -1,0 +1,15 @@
+"""What spreadsheets make of a CSV."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pyspark.sql import functions as F
+
+if TYPE_CHECKING:
+    from pyspark.sql import Column
+
+
+def escape_formula(column: str) -> Column:
+    """Put an apostrophe where a spreadsheet would see a formula (OWASP's list of its first characters)."""
+    return F.regexp_replace(column, r"^(?=[=+\-@\t\r])", "'").alias(column)
