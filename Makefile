@@ -26,14 +26,12 @@ $(READY): requirements.lock requirements-build.lock pyproject.toml
 
 demo: $(READY)  ## Run the whole mission on the bundled sample, without network
 	$(BIN)/kedro run --env demo
-	@$(BIN)/python scripts/summarize.py data
 
 SOLAR_CELLS := data/01_raw/solar_cells
 
 demo-photos: $(READY)  ## The same on 2,624 real photos of solar cells (downloads 91 MB, CC BY-NC-SA)
 	$(BIN)/python scripts/fetch_solar_cells.py --out $(SOLAR_CELLS)
 	$(BIN)/kedro run --env demo --params images_root=$(SOLAR_CELLS),output_root=data/solar_cells
-	@$(BIN)/python scripts/summarize.py data/solar_cells
 
 viz: $(READY)  ## Open Kedro-Viz
 	$(BIN)/kedro viz run

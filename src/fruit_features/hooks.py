@@ -18,6 +18,7 @@ from typing import IO, TYPE_CHECKING, Any, NoReturn
 from kedro.framework.hooks import hook_impl
 from kedro.framework.project import pipelines
 
+from fruit_features import summary
 from fruit_features.java import use_supported_java
 from fruit_features.parameters import nearest
 
@@ -34,6 +35,8 @@ logger = logging.getLogger(__name__)
 
 ROOTS = frozenset({"images_root", "output_root", "models_root"})
 """Run-time parameters that `conf/base/catalog.yml` reads; all others belong to a pipeline."""
+
+_PLACES_SHOWN = ("pca_features_csv", "rejected_images", "explained_variance", "report")
 
 _REPORTED_PACKAGES = ("fruit-features", "kedro", "pyspark", "openvino", "numpy", "scikit-learn", "pillow", "pyarrow")
 
@@ -240,11 +243,14 @@ class RunReportHooks:
         self._parameters: dict[str, Any] = {}
         self._counts = self._fingerprint = self._page = None
         self._node_spans: dict[str, list[float]] = {}
+        self._places: dict[str, str] = {}
 
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
-        """Keep the parameters for the report."""
+        """Keep the parameters for the report, and where its tables lie."""
         self._parameters = context.config_loader["parameters"]
+        catalog = context.config_loader["catalog"]
+        self._places = {name: catalog[name]["filepath"] for name in _PLACES_SHOWN}
 
     @hook_impl
     def before_pipeline_run(self) -> None:
@@ -275,21 +281,21 @@ class RunReportHooks:
 
     @hook_impl
     def after_pipeline_run(self, catalog: CatalogProtocol[str, Any]) -> None:
-        """Save what the run took, put it into the page, and say in one line what came out.
+        """Save what the run took, put it into the page, and say what came out.
 
         A run of the reporting pipeline alone shows what the last run took that accounted for its photos.
         """
+        run_report = None
         if self._counts is not None:
-            catalog.save("run_report", self._describe_run(self._counts))
-            logger.info(
-                "%(listed)d photos listed: %(featurized)d featurized, %(reused)d reused, %(rejected)d rejected, "
-                "%(exported)d exported on %(components)d components",
-                self._counts,
-            )
+            run_report = self._describe_run(self._counts)
+            catalog.save("run_report", run_report)
         if self._page is not None and catalog.exists("run_report"):
             from fruit_features.pipelines.reporting.report import complete_report
 
             catalog.save("report", complete_report(self._page, catalog.load("run_report")))
+        if run_report is not None:
+            is_stale = {"report"} if self._page is None else set()
+            summary.show(run_report, {name: place for name, place in self._places.items() if name not in is_stale})
 
     def _describe_run(self, counts: dict[str, Any]) -> dict[str, Any]:
         seconds = {name: round(end - start, 3) for name, (start, end) in self._node_spans.items()}

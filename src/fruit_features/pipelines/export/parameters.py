@@ -12,7 +12,8 @@ class ExportParameters(Parameters):
 
     Attributes:
         max_reject_ratio: Fail the run, with everything written, if more than this share of photos is rejected; null: never.
-        escape_formulas: Put an apostrophe before what a spreadsheet would take for a formula, in `pca_features_csv` and `rejected_images`.
+        escape_formulas: Put an apostrophe before what a spreadsheet would take for a formula, in `pca_features_csv`
+            and `rejected_images`.
 
     """
 

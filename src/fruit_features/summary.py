@@ -1,0 +1,48 @@
+"""What a run ends with in the terminal: its counts, and where its results lie."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import rich
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from rich.console import Console
+
+MOST_REASONS = 5
+"""Reasons for rejects that are shown; `rejected_images` has them all."""
+
+
+def show(run_report: Mapping[str, Any], places: Mapping[str, str], console: Console | None = None) -> None:
+    """Show what came out of a run.
+
+    Args:
+        run_report: counts, rejected_by_reason, components, images_per_second, seconds_per_node.
+        places: Where `pca_features_csv`, `rejected_images`, `explained_variance` and, if it was drawn, `report` lie.
+        console: Rich's, by default the one of this process.
+
+    """
+    console = console or rich.get_console()
+    counts, speed = run_report["counts"], run_report["images_per_second"]
+    reasons = sorted(run_report["rejected_by_reason"].items(), key=lambda item: (-item[1], item[0]))
+    others = sum(count for _, count in reasons[MOST_REASONS:])
+    rows = [
+        ("photos listed", counts["listed"], ""),
+        ("  featurized now", counts["featurized"], f"{speed:,} a second" if speed else ""),
+        ("  reused", counts["reused"], ""),
+        ("photos rejected", counts["rejected"], places["rejected_images"]),
+        *(("", count, f"  {reason}") for reason, count in reasons[:MOST_REASONS]),
+        *([("", others, "  for other reasons")] if others else []),
+        ("photos exported", counts["exported"], places["pca_features_csv"]),
+        ("components kept", run_report["components"], places["explained_variance"]),
+        ("seconds", round(sum(run_report["seconds_per_node"].values())), "without start and end"),
+    ]
+    width = max(len(f"{number:,}") for _, number, _ in rows)
+    lines = (Text.assemble(f"{name:18}", (f"{number:>{width},}", "bold"), f"  {note}") for name, number, note in rows)
+    # Softly wrapped, so that a path stays one word that can be copied, in a terminal as in a file.
+    console.print("", *(Text(line.plain.rstrip(), spans=line.spans) for line in lines), sep="\n", soft_wrap=True)
+    if "report" in places:
+        console.print(Text(f"\nOpen {places['report']} in a browser."), soft_wrap=True)
