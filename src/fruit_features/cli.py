@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-import traceback
+import sys
 import warnings
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,6 @@ from typing import Any
 import click
 from kedro.framework.cli.project import run as kedro_run
 from kedro.framework.cli.utils import CONTEXT_SETTINGS, KedroCliError, _split_params, env_option
-from py4j.protocol import Py4JNetworkError
 
 # `--pipeline` still works; that Kedro prefers `--pipelines` need not be said at every run.
 warnings.filterwarnings("ignore", message="Option '--pipeline' is deprecated")
@@ -65,7 +64,7 @@ class _OneScreenCommand(click.Command):
 
 def summarize_error(error: BaseException) -> str:
     """Say what went wrong in a few lines: no Java stack, and of a Python worker's traceback the last line only."""
-    if _comes_of_a_dead_java(error):
+    if _java_has_ended():
         return _JAVA_IS_GONE
     message = str(error) or type(error).__name__
     for marker in _JAVA_STACK:
@@ -83,14 +82,11 @@ def summarize_error(error: BaseException) -> str:
     return re.sub(r":\s{2,}", ": ", _VALIDATION_NOISE.sub("", message)).strip()
 
 
-def _comes_of_a_dead_java(error: BaseException | None) -> bool:
-    """Whether a connection to Java was lost or refused on the way to this error."""
-    while error is not None:
-        is_about_java = any("py4j" in frame.filename for frame in traceback.extract_tb(error.__traceback__))
-        if is_about_java and isinstance(error, ConnectionError | Py4JNetworkError):
-            return True
-        error = error.__cause__ or error.__context__
-    return False
+def _java_has_ended() -> bool:
+    """Whether the Java that this process started is no more: what PySpark then raises says so in none of many ways."""
+    pyspark = sys.modules.get("pyspark")
+    java = getattr(pyspark and pyspark.SparkContext._gateway, "proc", None)  # noqa: SLF001
+    return java is not None and java.poll() is not None
 
 
 @click.group(context_settings=CONTEXT_SETTINGS, name="fruit-features")
