@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from kedro.io import DatasetError
+from py4j.protocol import Py4JJavaError
 
 from fruit_features.datasets import GrowingSparkDataset, ReplacedSparkDataset
 
@@ -68,6 +69,24 @@ def test_what_another_version_wrote_is_refused(spark: SparkSession, tmp_path: Pa
     message = r"store was not written by this version: .*extra:string.*array<float>.* was expected.*another output_root"
     with pytest.raises(DatasetError, match=message):
         store(tmp_path / "store").load()
+
+
+@pytest.mark.parametrize("content", [pytest.param(b"noise" * 200, id="noise"), pytest.param(b"", id="emptied")])
+def test_any_file_may_be_damaged_and_it_is_named(content: bytes, spark: SparkSession, tmp_path: Path) -> None:
+    dataset = store(tmp_path / "store")
+    for path in ("a", "b"):
+        dataset.save(spark.createDataFrame([(path, [0.5])], SCHEMA).coalesce(1))
+    files = sorted((tmp_path / "store").glob("part-*.parquet"))
+    assert len(files) == 2
+    for file in files:  # one of them is the one that Spark takes the schema from
+        whole = file.read_bytes()
+        file.write_bytes(content)
+        if content:
+            with pytest.raises(Py4JJavaError, match=rf"FAILED_READ_FILE(.|\n)*{file.name}"):
+                dataset.load().collect()
+        else:
+            assert dataset.load().count() == 1
+        file.write_bytes(whole)
 
 
 # --- rewriting --------------------------------------------------------------------------------------------------------

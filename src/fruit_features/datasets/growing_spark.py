@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from kedro.io import DatasetError
 from kedro_datasets.spark import SparkDatasetV2
+from py4j.protocol import Py4JJavaError
 from pyspark.errors import AnalysisException
 from pyspark.sql import SparkSession
 from pyspark.sql.types import StructType
@@ -42,6 +43,9 @@ class GrowingSparkDataset(SparkDatasetV2):  # type: ignore[misc]
             if error.getCondition() in _NOTHING_THERE:
                 return session.createDataFrame([], expected)
             raise
+        except Py4JJavaError:
+            # Spark looks at one file for the schema, and that one is damaged. Reading names it, or skips it if it is empty.
+            loaded = reader.schema(expected).load(self._spark_path)
         if loaded.schema != expected:
             raise DatasetError(
                 f"{self._spark_path} was not written by this version: it holds {loaded.schema.simpleString()}, and "
