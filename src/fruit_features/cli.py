@@ -83,7 +83,7 @@ def summarize_error(error: BaseException) -> str:
 
 
 def _java_has_ended() -> bool:
-    """Whether the Java that this process started is no more: what PySpark then raises says so in none of many ways."""
+    """Whether the Java that this process started is no more: what PySpark then raises takes many forms, and few say so."""
     pyspark = sys.modules.get("pyspark")
     java = getattr(pyspark and pyspark.SparkContext._gateway, "proc", None)  # noqa: SLF001
     return java is not None and java.poll() is not None

@@ -294,8 +294,10 @@ class RunReportHooks:
 
             catalog.save("report", complete_report(self._page, catalog.load("run_report")))
         if run_report is not None:
-            is_stale = {"report"} if self._page is None else set()
-            summary.show(run_report, {name: place for name, place in self._places.items() if name not in is_stale})
+            places = dict(self._places)
+            if self._page is None:  # what lies there is the page of an earlier run
+                del places["report"]
+            summary.show(run_report, places)
 
     def _describe_run(self, counts: dict[str, Any]) -> dict[str, Any]:
         seconds = {name: round(end - start, 3) for name, (start, end) in self._node_spans.items()}

@@ -41,8 +41,11 @@ def show(run_report: Mapping[str, Any], places: Mapping[str, str], console: Cons
         ("seconds", round(sum(run_report["seconds_per_node"].values())), "without start and end"),
     ]
     width = max(len(f"{number:,}") for _, number, _ in rows)
-    lines = (Text.assemble(f"{name:18}", (f"{number:>{width},}", "bold"), f"  {note}") for name, number, note in rows)
+    lines = [
+        Text.assemble(f"{name:18}", (f"{number:>{width},}", "bold"), f"  {note}" if note else "")
+        for name, number, note in rows
+    ]
     # Softly wrapped, so that a path stays one word that can be copied, in a terminal as in a file.
-    console.print("", *(Text(line.plain.rstrip(), spans=line.spans) for line in lines), sep="\n", soft_wrap=True)
+    console.print("", *lines, sep="\n", soft_wrap=True)
     if "report" in places:
         console.print(Text(f"\nOpen {places['report']} in a browser."), soft_wrap=True)
