@@ -52,7 +52,7 @@ PAGES = (
 
 INTERNAL_DATASETS = {
     "images",
-    "pictures",
+    "photo_reader",
     "photos",
     "pending_photos",
     "known_features",

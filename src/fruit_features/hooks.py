@@ -91,7 +91,8 @@ class ImagesRootHooks:
             PermissionError: It may not be read.
 
         """
-        if "images" not in pipeline.inputs() or self._images_root is None:
+        reads_photos = "images" in pipeline.inputs() or "feature_store" in pipeline.outputs()
+        if not reads_photos or self._images_root is None:
             return
         try:
             os.scandir(self._images_root).close()

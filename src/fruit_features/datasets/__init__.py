@@ -2,6 +2,6 @@
 
 from fruit_features.datasets.growing_spark import GrowingSparkDataset, ReplacedSparkDataset
 from fruit_features.datasets.network import NetworkDataset, NetworksDataset
-from fruit_features.datasets.pictures import PicturesDataset
+from fruit_features.datasets.photo_reader import PhotoReaderDataset
 
-__all__ = ["GrowingSparkDataset", "NetworkDataset", "NetworksDataset", "PicturesDataset", "ReplacedSparkDataset"]
+__all__ = ["GrowingSparkDataset", "NetworkDataset", "NetworksDataset", "PhotoReaderDataset", "ReplacedSparkDataset"]

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from fruit_features.imaging import ImageError, decode
+from fruit_features.photo_files import PhotoReader
 from fruit_features.pipelines.featurization import isolation
 from fruit_features.pipelines.featurization.isolation import decode_in_child
 from fruit_features.pipelines.featurization.worker import PhotoFeaturizer
@@ -18,6 +19,7 @@ from tests.photos import encoded, fruit
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from pathlib import Path
 
     import pyarrow as pa
     from pyspark.sql import SparkSession
@@ -61,8 +63,9 @@ def test_a_crash_of_the_decoder_is_a_reason(number: signal.Signals, monkeypatch:
     assert n_open_files() == before
 
 
-def test_a_second_try_of_a_task_gives_the_same_features(spark: SparkSession, tiny_network: Network) -> None:
+def test_a_second_try_of_a_task_gives_the_same_features(spark: SparkSession, tiny_network: Network, tmp_path: Path) -> None:
     featurizer = PhotoFeaturizer(
+        PhotoReader(4),
         spark.sparkContext.broadcast(tiny_network),
         fingerprint=tiny_network.fingerprint,
         batch_size=2,
@@ -72,8 +75,10 @@ def test_a_second_try_of_a_task_gives_the_same_features(spark: SparkSession, tin
     )
     schema = "path string, length bigint, modificationTime timestamp, features array<float>, error string"
     contents = [PHOTO, b"no photo", encoded(fruit("Pear", 1), "JPEG"), PHOTO]
-    rows = [(f"file:/{number}", len(content), None, content) for number, content in enumerate(contents)]
-    photos = spark.createDataFrame(rows, "path string, length bigint, modificationTime timestamp, content binary").coalesce(1)
+    for number, content in enumerate(contents):
+        (tmp_path / str(number)).write_bytes(content)
+    rows = [(f"file:{tmp_path / str(number)}", len(content), None) for number, content in enumerate(contents)]
+    photos = spark.createDataFrame(rows, "path string, length bigint, modificationTime timestamp").coalesce(1)
 
     def kill_the_worker_once(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         import os

@@ -15,6 +15,7 @@ from PIL import Image
 from pyspark.sql import functions as F
 
 from fruit_features.imaging import decode
+from fruit_features.photo_files import PhotoReader
 from fruit_features.pipelines.featurization import nodes
 from fruit_features.pipelines.featurization.fingerprint import fingerprint_configuration
 from fruit_features.pipelines.featurization.nodes import (
@@ -42,14 +43,14 @@ if TYPE_CHECKING:
     from fruit_features.pipelines.featurization.parameters import FeaturizationParameters
     from tests.photos import PhotoTree
 
-LISTING = "path string, label string, length bigint, modificationTime timestamp, file_path string"
+LISTING = "path string, label string, length bigint, modificationTime timestamp"
 STORE = "path string, length bigint, modificationTime timestamp, features array<float>, error string, fingerprint string"
 NOON, LATER = dt.datetime(2026, 1, 1, 12), dt.datetime(2026, 1, 1, 12, 0, 1)
 
 
 def listing(spark: SparkSession, *names: str) -> DataFrame:
     """Photos of 100 bytes, taken at noon."""
-    rows = [(f"file:/photos/Kiwi/{name}", "Kiwi", 100, NOON, f"file:///photos/Kiwi/{name}") for name in names]
+    rows = [(f"file:/photos/Kiwi/{name}", "Kiwi", 100, NOON) for name in names]
     return spark.createDataFrame(rows, LISTING)
 
 
@@ -137,13 +138,12 @@ def test_pending_photos_carry_their_slot(spark: SparkSession, empty_store: DataF
 # --- featurize_photos -------------------------------------------------------------------------------------------------
 
 
-def featurize(images: DataFrame, pending: DataFrame, network: Network, parameters: FeaturizationParameters) -> list[list[Any]]:
-    return [chunk.collect() for chunk in featurize_photos(images, pending, network, parameters)]
+def featurize(pending: DataFrame, network: Network, parameters: FeaturizationParameters) -> list[list[Any]]:
+    return [chunk.collect() for chunk in featurize_photos(pending, PhotoReader(4), network, parameters)]
 
 
 def test_every_photo_ends_as_features_or_with_a_reason(
     *,
-    images: DataFrame,
     photos: DataFrame,
     empty_store: DataFrame,
     tiny_network: Network,
@@ -152,7 +152,7 @@ def test_every_photo_ends_as_features_or_with_a_reason(
     photo_tree: PhotoTree,
 ) -> None:
     pending = find_pending_photos(photos, empty_store, tiny_network)
-    chunks = featurize(images, pending, tiny_network, parameters)
+    chunks = featurize(pending, tiny_network, parameters)
     assert len(chunks) > 1
     rows = {as_path(row["path"]): row for chunk in chunks for row in chunk}
     assert sum(map(len, chunks)) == len(rows)
@@ -169,14 +169,10 @@ def test_every_photo_ends_as_features_or_with_a_reason(
 
 
 def test_featurized_photos_can_be_appended_to_the_store(
-    images: DataFrame,
-    photos: DataFrame,
-    empty_store: DataFrame,
-    tiny_network: Network,
-    parameters: FeaturizationParameters,
+    photos: DataFrame, empty_store: DataFrame, tiny_network: Network, parameters: FeaturizationParameters
 ) -> None:
     pending = find_pending_photos(photos, empty_store, tiny_network)
-    chunk = next(featurize_photos(images, pending, tiny_network, parameters))
+    chunk = next(featurize_photos(pending, PhotoReader(4), tiny_network, parameters))
     assert chunk.dtypes == empty_store.dtypes
     rows = chunk.collect()
     assert {row["fingerprint"] for row in rows} == {tiny_network.fingerprint}
@@ -185,49 +181,46 @@ def test_featurized_photos_can_be_appended_to_the_store(
 
 
 def test_only_pending_photos_are_featurized(
-    images: DataFrame,
-    photos: DataFrame,
-    empty_store: DataFrame,
-    tiny_network: Network,
-    parameters: FeaturizationParameters,
+    photos: DataFrame, empty_store: DataFrame, tiny_network: Network, parameters: FeaturizationParameters
 ) -> None:
     pending = find_pending_photos(photos, empty_store, tiny_network).where(F.col("path").endswith("0.jpg"))
     expected = {row["path"] for row in pending.collect()}
-    rows = [row for chunk in featurize(images, pending, tiny_network, parameters) for row in chunk]
+    rows = [row for chunk in featurize(pending, tiny_network, parameters) for row in chunk]
     assert len(expected) == 3
     assert {row["path"] for row in rows} == expected
 
 
 def test_nothing_pending_costs_nothing(
-    images: DataFrame,
+    photos: DataFrame, empty_store: DataFrame, tiny_network: Network, parameters: FeaturizationParameters
+) -> None:
+    pending = find_pending_photos(photos, empty_store, tiny_network).limit(0)
+    assert featurize(pending, tiny_network, parameters) == []
+
+
+def test_photos_of_other_chunks_are_not_even_read(
+    *,
     photos: DataFrame,
+    photo_tree: PhotoTree,
+    tmp_path: Path,
     empty_store: DataFrame,
     tiny_network: Network,
     parameters: FeaturizationParameters,
 ) -> None:
-    pending = find_pending_photos(photos, empty_store, tiny_network).limit(0)
-    assert featurize(images, pending, tiny_network, parameters) == []
+    root = shutil.copytree(photo_tree.root, tmp_path / "photos")
+    moved = photos.withColumn("path", F.replace("path", F.lit(str(photo_tree.root)), F.lit(str(root))))
+    chunks = featurize_photos(find_pending_photos(moved, empty_store, tiny_network), PhotoReader(4), tiny_network, parameters)
+    first = {as_path(row["path"]) for row in next(chunks).collect()}
+    shutil.rmtree(root)
+    assert first
+    assert [row for chunk in chunks for row in chunk.collect() if row["features"] is not None] == []
 
 
-def test_photos_of_other_chunks_are_not_even_read(
-    spark: SparkSession, tmp_path: Path, tiny_network: Network, parameters: FeaturizationParameters, empty_store: DataFrame
-) -> None:
-    folder = tmp_path / "photos" / "Pear"
-    folder.mkdir(parents=True)
-    for number in range(6):
-        (folder / f"{number}.jpg").write_bytes(encoded(fruit("Pear", number), "JPEG"))
-    large = encoded(Image.effect_noise((300, 300), 90), "PNG")
-    (folder / "large.png").write_bytes(large)
-    images = load_catalog(folder.parent, Outputs(tmp_path)).load("images")
-    photos = list_photos(images)
-    pending = find_pending_photos(photos.where(~F.col("path").endswith(".png")), empty_store, tiny_network)
-    setting = "spark.sql.sources.binaryFile.maxLength"
-    spark.conf.set(setting, len(large) - 1)  # Spark fails on reading the large one
-    try:
-        (rows,) = featurize(images, pending, tiny_network, parameters)
-    finally:
-        spark.conf.unset(setting)
-    assert len(rows) == 6
+@given(st.floats(0, 1e12), st.integers(1, 64))
+def test_every_core_has_as_many_tasks_of_a_few_seconds(work: float, n_cores: int) -> None:
+    n_tasks = nodes.count_tasks(work, n_cores)
+    assert n_tasks % n_cores == 0
+    assert n_tasks >= n_cores
+    assert abs(n_tasks - work / nodes.TASK_WORK) <= n_cores
 
 
 def test_a_photo_that_is_too_long_for_spark_stops_no_run(
@@ -241,7 +234,7 @@ def test_a_photo_that_is_too_long_for_spark_stops_no_run(
     images = load_catalog(folder.parent, Outputs(tmp_path)).load("images")
     photos = list_photos(images)
     pending = find_pending_photos(photos, empty_store, tiny_network)
-    rows = [row for chunk in featurize(images, pending, tiny_network, parameters) for row in chunk]
+    rows = [row for chunk in featurize(pending, tiny_network, parameters) for row in chunk]
     features, rejected = select_features(photos, spark.createDataFrame(rows, STORE), tiny_network, False)
     assert [as_path(row["path"]).name for row in features.collect()] == ["good.jpg"]
     assert [as_path(row["path"]).name for row in rejected.collect()] == ["huge.tif"]
@@ -257,11 +250,10 @@ def test_a_photo_that_vanished_since_the_listing_is_rejected(
     empty_store: DataFrame,
 ) -> None:
     root = shutil.copytree(photo_tree.root / "Pear", tmp_path / "photos" / "Pear").parent
-    images = load_catalog(root, Outputs(tmp_path)).load("images")
-    photos = list_photos(images).localCheckpoint()
+    photos = list_photos(load_catalog(root, Outputs(tmp_path)).load("images")).localCheckpoint()
     (root / "Pear" / "03.jpg").unlink()
     pending = find_pending_photos(photos, empty_store, tiny_network)
-    rows = [row for chunk in featurize(images, pending, tiny_network, parameters) for row in chunk]
+    rows = [row for chunk in featurize(pending, tiny_network, parameters) for row in chunk]
     assert len(rows) == photos.count() - 1
     _, rejected = select_features(photos, spark.createDataFrame(rows, STORE), tiny_network, False)
     reasons = {as_path(row["path"]).name: row["reason"] for row in rejected.collect()}
@@ -287,7 +279,7 @@ def test_the_exif_orientation_is_applied_where_the_parameters_say_so(
 
     def features(*, apply_exif_orientation: bool) -> dict[str, list[float]]:
         chosen = parameters.model_copy(update={"apply_exif_orientation": apply_exif_orientation})
-        (rows,) = featurize(images, pending, tiny_network, chosen)
+        (rows,) = featurize(pending, tiny_network, chosen)
         return {as_path(row["path"]).stem: row["features"] for row in rows}
 
     ignored, applied = features(apply_exif_orientation=False), features(apply_exif_orientation=True)
@@ -338,7 +330,7 @@ def test_formulas_are_disarmed_among_the_rejected_where_the_parameters_say_so(
 
 
 def test_a_network_that_is_known_is_not_built_again(
-    images: DataFrame, tiny_network: Network, parameters: FeaturizationParameters
+    photos: DataFrame, tiny_network: Network, parameters: FeaturizationParameters
 ) -> None:
     loaded: list[str] = []
 
@@ -351,23 +343,21 @@ def test_a_network_that_is_known_is_not_built_again(
 
     configuration = fingerprint_configuration(parameters)
     networks = {name: loader(name) for name in ("another", configuration)}
-    assert build_network(networks, images.limit(0), parameters) is tiny_network
+    assert build_network(networks, photos.limit(0), PhotoReader(4), parameters) is tiny_network
     assert loaded == [configuration], "other networks are not even read"
 
 
-def test_no_photo_calibrates_a_float_network(
-    images: DataFrame, photos: DataFrame, parameters: FeaturizationParameters
-) -> None:
-    sample = sample_calibration_photos(images, photos, parameters)
-    assert (sample.columns, sample.count()) == (["path", "content"], 0)
+def test_no_photo_calibrates_a_float_network(photos: DataFrame, parameters: FeaturizationParameters) -> None:
+    sample = sample_calibration_photos(photos, parameters)
+    assert (sample.columns, sample.count()) == (["path", "length"], 0)
 
 
 def test_the_seed_decides_which_photos_calibrate(
-    images: DataFrame, photos: DataFrame, parameters: FeaturizationParameters, photo_tree: PhotoTree
+    photos: DataFrame, parameters: FeaturizationParameters, photo_tree: PhotoTree
 ) -> None:
     def sample(seed: int, n_photos: int) -> set[str]:
         chosen = {"precision": "int8", "calibration_seed": seed, "n_calibration_photos": n_photos}
-        sampled = sample_calibration_photos(images, photos, parameters.model_copy(update=chosen))
+        sampled = sample_calibration_photos(photos, parameters.model_copy(update=chosen))
         return {row["path"] for row in sampled.collect()}
 
     n_photos = photos.count()
@@ -379,9 +369,11 @@ def test_the_seed_decides_which_photos_calibrate(
     assert len(sample(0, n_photos)) == n_photos - n_empty
 
 
-def test_what_cannot_be_decoded_calibrates_nothing(images: DataFrame, parameters: FeaturizationParameters) -> None:
-    int8 = parameters.model_copy(update={"precision": "int8"})
-    sample = images.where(F.col("path").rlike(r"/Pear/(noise\.png|text\.jpg|00\.jpg|01\.jpg)$"))
-    assert nodes._decode_all(sample, 32, int8).shape == (2, 32, 32, 3)
+def test_what_cannot_be_decoded_calibrates_nothing(photos: DataFrame, parameters: FeaturizationParameters) -> None:
+    int8, reader = parameters.model_copy(update={"precision": "int8"}), PhotoReader(4)
+    sample = photos.where(F.col("path").rlike(r"/Pear/(noise\.png|text\.jpg|00\.jpg|01\.jpg)$"))
+    assert sample.count() == 4
+    gone = sample.limit(1).withColumn("path", F.lit("file:/nowhere/1.jpg"))
+    assert nodes._decode_all(sample.unionByName(gone), reader, 32, int8).shape == (2, 32, 32, 3)
     with pytest.raises(ValueError, match="precision=int8 needs photos to calibrate on"):
-        nodes._decode_all(sample.where(F.col("path").contains("noise")), 32, int8)
+        nodes._decode_all(sample.where(F.col("path").contains("noise")), reader, 32, int8)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -13,11 +13,13 @@ from hypothesis import strategies as st
 from pyspark import SparkContext
 
 from fruit_features.imaging import decode
+from fruit_features.photo_files import PhotoReader
 from fruit_features.pipelines.featurization.worker import PhotoFeaturizer
 from tests.photos import encoded, fruit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     import keras
     from numpy.typing import NDArray
@@ -42,14 +44,25 @@ def expected(tiny_model: keras.Model) -> NDArray[np.float32]:
     return features
 
 
-def record_batch(contents: Sequence[bytes]) -> pa.RecordBatch:
-    n_rows = len(contents)
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """`PHOTOS` by their number, `broken`, and nothing else."""
+    folder = tmp_path_factory.mktemp("photos")
+    for number, photo in enumerate(PHOTOS):
+        (folder / str(number)).write_bytes(photo)
+    (folder / "broken").write_bytes(BROKEN)
+    return folder
+
+
+def record_batch(folder: Path, names: Sequence[str]) -> pa.RecordBatch:
+    sizes = [path.stat().st_size if path.exists() else 100 for path in map(folder.joinpath, names)]
     return pa.RecordBatch.from_pydict(
         {
-            "path": pa.array([f"file:/{row}" for row in range(n_rows)], pa.string()),
-            "length": pa.array([len(content) for content in contents], pa.int64()),
-            "modificationTime": pa.array([dt.datetime(2026, 1, 1)] * n_rows, pa.timestamp("us", "UTC")),
-            "content": pa.array(contents, pa.binary()),
+            "path": pa.array([f"file:{folder / name}" for name in names], pa.string()),
+            "length": pa.array(sizes, pa.int64()),
+            "modificationTime": pa.array(
+                [dt.datetime(2026, 1, 1, second=row) for row in range(len(names))], pa.timestamp("us", "UTC")
+            ),
         }
     )
 
@@ -57,6 +70,7 @@ def record_batch(contents: Sequence[bytes]) -> pa.RecordBatch:
 def featurizer(broadcast: Broadcast[Network], batch_size: int) -> PhotoFeaturizer:
     context = SparkContext.getOrCreate()
     return PhotoFeaturizer(
+        PhotoReader(3),
         broadcast,
         fingerprint=broadcast.value.fingerprint,
         batch_size=batch_size,
@@ -67,31 +81,33 @@ def featurizer(broadcast: Broadcast[Network], batch_size: int) -> PhotoFeaturize
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.lists(st.lists(st.booleans(), max_size=12), max_size=3), st.integers(1, 5))
-@example([[False] * 7], 3)
-@example([[True, False, True, False, False, True, True], [False, True]], 2)
-@example([[], [True]], 4)
+@given(st.lists(st.lists(st.sampled_from(["good", "broken", "gone"]), max_size=12), max_size=3), st.integers(1, 5))
+@example([["broken"] * 7], 3)
+@example([["gone"] * 7], 3)
+@example([["good", "gone", "good", "broken", "broken", "good", "good"], ["gone", "good"]], 2)
+@example([[], ["good"]], 4)
 def test_features_stay_with_their_photo(
-    broadcast: Broadcast[Network], expected: NDArray[np.float32], are_good: list[list[bool]], batch_size: int
+    broadcast: Broadcast[Network], expected: NDArray[np.float32], folder: Path, kinds: list[list[str]], batch_size: int
 ) -> None:
-    batches = [record_batch([PHOTOS[row] if is_good else BROKEN for row, is_good in enumerate(rows)]) for rows in are_good]
+    names = [[str(row) if kind == "good" else kind for row, kind in enumerate(batch)] for batch in kinds]
+    batches = [record_batch(folder, batch) for batch in names]
     results = list(featurizer(broadcast, batch_size)(iter(batches)))
     assert len(results) == len(batches)
-    for batch, result, rows in zip(batches, results, are_good, strict=True):
+    for batch, result, batch_names in zip(batches, results, names, strict=True):
+        read = [row for row, name in enumerate(batch_names) if name != "gone"]
         for column in ("path", "length", "modificationTime"):
-            assert result.column(column).equals(batch.column(column))
-        table: list[dict[str, Any]] = result.to_pylist()
-        for row, is_good in enumerate(rows):
-            if is_good:
-                assert table[row]["error"] is None
-                np.testing.assert_allclose(table[row]["features"], expected[row], atol=1e-4)
+            assert result.column(column).equals(batch.column(column).take(pa.array(read, pa.int64())))
+        for photo, row in zip(result.to_pylist(), read, strict=True):
+            if batch_names[row] == "broken":
+                assert photo["error"] == "not an image that Pillow can identify"
+                assert photo["features"] is None
             else:
-                assert table[row]["error"] == "not an image that Pillow can identify"
-                assert table[row]["features"] is None
+                assert photo["error"] is None
+                np.testing.assert_allclose(photo["features"], expected[row], atol=1e-4)
 
 
-def test_the_columns_are_those_of_the_store(broadcast: Broadcast[Network]) -> None:
-    (result,) = featurizer(broadcast, 2)([record_batch(PHOTOS[:1])])
+def test_the_columns_are_those_of_the_store(broadcast: Broadcast[Network], folder: Path) -> None:
+    (result,) = featurizer(broadcast, 2)([record_batch(folder, ["0"])])
     assert result.schema.names == ["path", "length", "modificationTime", "features", "error"]
     assert result.schema.field("features").type == pa.list_(pa.float32())
     assert result.schema.field("error").type == pa.string()

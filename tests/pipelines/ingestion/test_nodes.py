@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from urllib.parse import unquote, urlparse
 
 import pytest
 
@@ -55,20 +54,12 @@ def test_the_listing_has_these_columns(photos: DataFrame) -> None:
         ("label", "string"),
         ("length", "bigint"),
         ("modificationTime", "timestamp"),
-        ("file_path", "string"),
     ]
 
 
 def test_the_length_is_the_files(photos: DataFrame) -> None:
     for row in photos.collect():
         assert row["length"] == as_path(row["path"]).stat().st_size
-
-
-def test_the_file_path_is_the_path_as_a_uri(photos: DataFrame) -> None:
-    rows = photos.collect()
-    for row in rows:
-        assert unquote(urlparse(row["file_path"]).path) == str(as_path(row["path"]))
-    assert any("%20" in row["file_path"] for row in rows)
 
 
 @pytest.mark.usefixtures("unreadable_content")

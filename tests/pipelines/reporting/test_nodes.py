@@ -10,7 +10,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from pyspark.sql import functions as F
 
+from fruit_features.photo_files import PhotoReader
 from fruit_features.pipelines.reporting.nodes import (
     LABELS_SHOWN,
     MOST_BARS,
@@ -27,6 +29,8 @@ from fruit_features.pipelines.reporting.parameters import ReportingParameters
 from fruit_features.quality import LINEAR_PROBE, NEIGHBOURS, score_classifiers
 from tests.photos import COLOURS
 from tests.runs import as_path
+
+READER = PhotoReader(4)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -333,13 +337,11 @@ def rejected_images(photos: DataFrame, photo_tree: PhotoTree) -> DataFrame:
 def listing(spark: SparkSession, labels: Mapping[str, int]) -> DataFrame:
     """Photos that are nowhere."""
     paths = [(f"file:/nowhere/{label}/{number}.jpg", label) for label, count in labels.items() for number in range(count)]
-    return spark.createDataFrame(paths, "path string, label string").selectExpr("*", "path AS file_path")
+    return spark.createDataFrame(paths, "path string, label string").withColumn("length", F.lit(100).cast("bigint"))
 
 
-def test_a_few_photos_of_every_label_are_shown(
-    images: DataFrame, photos: DataFrame, rejected_images: DataFrame, photo_tree: PhotoTree
-) -> None:
-    sheet, _ = make_contact_sheet(images, photos, rejected_images, parameters())
+def test_a_few_photos_of_every_label_are_shown(photos: DataFrame, rejected_images: DataFrame, photo_tree: PhotoTree) -> None:
+    sheet, _ = make_contact_sheet(photos, rejected_images, READER, parameters())
     assert list(sheet.columns) == ["label", "n_photos", "path", "thumbnail"]
     assert Counter(sheet["label"]) == dict.fromkeys(COLOURS, PHOTOS_PER_LABEL)
     assert {as_path(path) for path in sheet["path"]} <= photo_tree.good
@@ -360,56 +362,50 @@ def test_only_the_photos_shown_are_read(spark: SparkSession, tmp_path: Path) -> 
     folder.mkdir()
     for number in range(30):
         (folder / f"{number}.png").write_bytes(photo.getvalue())
-    pictures = spark.read.format("binaryFile").load(str(folder))  # would raise on a photo that vanished
-    photos = pictures.selectExpr("path", "'apple' AS label", "_metadata.file_path AS file_path").cache()
+    pictures = spark.read.format("binaryFile").load(str(folder))
+    photos = pictures.selectExpr("path", "'apple' AS label", "length").localCheckpoint()
     nothing = spark.createDataFrame([], "path string, label string, reason string")
-    first, _ = make_contact_sheet(pictures, photos, nothing, parameters())
+    first, _ = make_contact_sheet(photos, nothing, READER, parameters())
     shown = {as_path(path) for path in first["path"]}
     for path in folder.iterdir():
         if path not in shown:
             path.unlink()
-    again, _ = make_contact_sheet(pictures, photos, nothing, parameters())
+    again, _ = make_contact_sheet(photos, nothing, READER, parameters())
     pd.testing.assert_frame_equal(again, first)
     assert again["thumbnail"].notna().all()
 
 
-def test_photos_that_are_gone_are_named_without_a_picture(
-    images: DataFrame, spark: SparkSession, rejected_images: DataFrame
-) -> None:
-    sheet, _ = make_contact_sheet(images, listing(spark, {"Pear": 2}), rejected_images, parameters())
+def test_photos_that_are_gone_are_named_without_a_picture(spark: SparkSession, rejected_images: DataFrame) -> None:
+    sheet, _ = make_contact_sheet(listing(spark, {"Pear": 2}), rejected_images, READER, parameters())
     assert sorted(sheet["path"]) == ["file:/nowhere/Pear/0.jpg", "file:/nowhere/Pear/1.jpg"]
     assert sheet["thumbnail"].tolist() == [None, None]
 
 
-def test_of_many_labels_those_with_most_photos_are_shown(
-    images: DataFrame, spark: SparkSession, rejected_images: DataFrame
-) -> None:
+def test_of_many_labels_those_with_most_photos_are_shown(spark: SparkSession, rejected_images: DataFrame) -> None:
     photos = listing(spark, {f"label {number:02}": 1 + number % 6 for number in range(60)})
-    sheet, _ = make_contact_sheet(images, photos, rejected_images, parameters())
+    sheet, _ = make_contact_sheet(photos, rejected_images, READER, parameters())
     assert sheet["label"].nunique() == LABELS_SHOWN
     assert sheet["n_photos"].min() == 3
     assert sheet.groupby("label").size().max() == PHOTOS_PER_LABEL
 
 
-def test_the_photos_shown_depend_on_the_seed_and_on_no_partition(
-    images: DataFrame, spark: SparkSession, rejected_images: DataFrame
-) -> None:
+def test_the_photos_shown_depend_on_the_seed_and_on_no_partition(spark: SparkSession, rejected_images: DataFrame) -> None:
     photos = listing(spark, {"Pear": 50, "Kiwi": 50})
 
     def shown(frame: DataFrame, seed: int) -> list[str]:
-        paths: list[str] = make_contact_sheet(images, frame, rejected_images, parameters(seed=seed))[0]["path"].tolist()
+        paths: list[str] = make_contact_sheet(frame, rejected_images, READER, parameters(seed=seed))[0]["path"].tolist()
         return paths
 
     assert shown(photos, 1) == shown(photos.repartition(5), 1) != shown(photos, 2)
 
 
-def test_of_many_rejects_every_reason_is_shown(images: DataFrame, photos: DataFrame, spark: SparkSession) -> None:
+def test_of_many_rejects_every_reason_is_shown(photos: DataFrame, spark: SparkSession) -> None:
     reasons = (
         ["frequent"] * 200 + [f"truncated ({number} bytes)" for number in range(200)] + [f"rare {c}" for c in "abcdefghi"]
     )
     rows = [(f"file:/p/{number}.jpg", "Pear", reason) for number, reason in enumerate(reasons)]
     rejected = spark.createDataFrame(rows, "path string, label string, reason string")
-    _, sample = make_contact_sheet(images, photos, rejected, parameters())
+    _, sample = make_contact_sheet(photos, rejected, READER, parameters())
     assert list(sample.columns) == ["path", "label", "reason"]
     assert len(sample) == REJECTS_SHOWN
     kinds = Counter(sample["reason"].str.split(" ").str[0])
@@ -417,7 +413,8 @@ def test_of_many_rejects_every_reason_is_shown(images: DataFrame, photos: DataFr
     assert abs(kinds["frequent"] - kinds["truncated"]) <= 1
 
 
-def test_a_listing_of_nothing_but_rejects_shows_no_photo(images: DataFrame, spark: SparkSession) -> None:
+def test_a_listing_of_nothing_but_rejects_shows_no_photo(spark: SparkSession) -> None:
     photos = listing(spark, {"Pear": 2})
-    sheet, sample = make_contact_sheet(images, photos, photos.selectExpr("path", "label", "'broken' AS reason"), parameters())
+    rejected = photos.selectExpr("path", "label", "'broken' AS reason")
+    sheet, sample = make_contact_sheet(photos, rejected, READER, parameters())
     assert (len(sheet), len(sample)) == (0, 2)

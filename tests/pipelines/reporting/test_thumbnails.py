@@ -5,27 +5,36 @@ from __future__ import annotations
 import io
 import subprocess
 import sys
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 from PIL import Image
 
-from fruit_features.pipelines.reporting.thumbnails import shrink_photos
+from fruit_features.photo_files import PhotoReader
+from fruit_features.pipelines.reporting.thumbnails import PhotoShrinker
 from tests.photos import encoded, fruit
 
+if TYPE_CHECKING:
+    from pathlib import Path
 
-def test_photos_become_small_jpegs_and_others_nothing() -> None:
-    contents = [encoded(fruit("Pear", 0, (400, 300)), "PNG"), b"no photo", b""]
-    batch = pa.RecordBatch.from_pydict({"file_path": ["a", "b", "c"], "content": pa.array(contents, pa.binary())})
-    (shrunk,) = shrink_photos([batch])
-    assert shrunk.schema == pa.schema([("file_path", pa.string()), ("thumbnail", pa.binary())])
-    assert shrunk.column("file_path").to_pylist() == ["a", "b", "c"]
+
+def test_photos_become_small_jpegs_and_others_nothing(tmp_path: Path) -> None:
+    contents = {"photo": encoded(fruit("Pear", 0, (400, 300)), "PNG"), "text": b"no photo", "empty": b""}
+    for name, content in contents.items():
+        (tmp_path / name).write_bytes(content)
+    paths = [f"file:{tmp_path / name}" for name in (*contents, "gone")]
+    lengths = [*map(len, contents.values()), 10]
+    batch = pa.RecordBatch.from_pydict({"path": paths, "length": pa.array(lengths, pa.int64())})
+    (shrunk,) = PhotoShrinker(PhotoReader(2))([batch])
+    assert shrunk.schema == pa.schema([("path", pa.string()), ("thumbnail", pa.binary())])
+    assert shrunk.column("path").to_pylist() == paths
     picture, *others = shrunk.column("thumbnail").to_pylist()
     assert Image.open(io.BytesIO(picture)).size == (96, 72)
-    assert others == [None, None]
+    assert others == [None, None, None]
 
 
 def test_no_batches_give_none() -> None:
-    assert list(shrink_photos([])) == []
+    assert list(PhotoShrinker(PhotoReader(2))([])) == []
 
 
 def test_a_worker_imports_little() -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,7 @@ from pyspark.sql import functions as F
 from fruit_features import backbones, progress
 from fruit_features.imaging import ImageError, decode
 from fruit_features.inference import Network, get_engine, openvino
+from fruit_features.photo_files import PhotoReader
 from fruit_features.pipelines.featurization.fingerprint import fingerprint_calibrated, fingerprint_configuration
 from fruit_features.pipelines.featurization.parameters import FeaturizationParameters
 from fruit_features.pipelines.featurization.worker import PhotoFeaturizer
@@ -29,6 +31,12 @@ N_SLOTS = 2**16
 
 _HASH_RANGE = 2**32
 
+PHOTO_OVERHEAD = 160 * 2**10
+"""Bytes of a JPEG that take as long to decode as one photo takes to resize and infer (10 ms of one core, measured)."""
+
+TASK_WORK = 400 * PHOTO_OVERHEAD
+"""Work of a task: 400 small photos, or 27 of 12 megapixels, which is some 4 s. What a dying worker or a late core costs."""
+
 MAX_LENGTH = 2**29
 """Bytes of the longest file that is read, 512 MiB: Spark, Arrow and Pillow each hold it in memory."""
 
@@ -39,32 +47,36 @@ UNREADABLE = "could not be read: it vanished, or may not be read"
 _WORKER_SCHEMA = "path string, length bigint, modificationTime timestamp, features array<float>, error string"
 
 
-def sample_calibration_photos(images: DataFrame, photos: DataFrame, parameters: FeaturizationParameters) -> DataFrame:
+def sample_calibration_photos(photos: DataFrame, parameters: FeaturizationParameters) -> DataFrame:
     """Choose the photos that calibrate an int8 network: a seeded hash of the path decides, whatever the partitions.
 
     Args:
-        images: path, modificationTime, length, content.
         photos: The listing.
         parameters: Precision; about how many photos, and the seed.
 
     Returns:
-        path, content. Lazy: nothing is read unless an int8 network has to be built.
+        path, length; none for any other precision.
     """
     if parameters.precision != "int8":
-        return images.limit(0).select("path", "content")
+        return photos.limit(0).select("path", "length")
     share = parameters.n_calibration_photos / max(1, photos.count())
-    seeded = F.xxhash64(F.col("_metadata.file_path"), F.lit(parameters.calibration_seed))
-    return images.where(F.pmod(seeded, F.lit(_HASH_RANGE)) < share * _HASH_RANGE).select("path", "content")
+    seeded = F.xxhash64("path", F.lit(parameters.calibration_seed))
+    is_chosen = F.pmod(seeded, F.lit(_HASH_RANGE)) < share * _HASH_RANGE
+    return photos.where(is_chosen & _can_be_read()).select("path", "length")
 
 
 def build_network(
-    networks: Mapping[str, Callable[[], Network]], calibration_photos: DataFrame, parameters: FeaturizationParameters
+    networks: Mapping[str, Callable[[], Network]],
+    calibration_photos: DataFrame,
+    photo_reader: PhotoReader,
+    parameters: FeaturizationParameters,
 ) -> Network:
     """Take the network of this configuration from those already built, or build it with Keras and export it.
 
     Args:
         networks: Loaders of the networks that earlier runs kept, by configuration.
-        calibration_photos: path, content; used for int8 alone.
+        calibration_photos: path, length; read for int8 alone, and only if that network has to be built.
+        photo_reader: Reads them.
         parameters: Backbone, weights, engine and precision.
 
     Raises:
@@ -76,7 +88,7 @@ def build_network(
         return networks[configuration]()
     backbone = backbones.get(parameters.backbone)
     is_calibrated = parameters.precision == "int8"
-    decoded = _decode_all(calibration_photos, backbone.input_size, parameters) if is_calibrated else None
+    decoded = _decode_all(calibration_photos, photo_reader, backbone.input_size, parameters) if is_calibrated else None
     logger.info("Building %s with weights %s, once", backbone.name, parameters.weights)
     files = get_engine(parameters.engine).export(backbone.build(backbone.resolve_weights(parameters.weights)))
     fingerprint = configuration
@@ -124,35 +136,38 @@ def find_pending_photos(photos: DataFrame, known_features: DataFrame, network: N
     """
     known = known_features.where(F.col("fingerprint") == network.fingerprint)
     pending = photos.join(known, PHOTO_KEY, "left_anti")
-    return pending.select(*PHOTO_KEY, _slot(F.col("file_path")).alias("slot"))
+    return pending.select(*PHOTO_KEY, _slot().alias("slot"))
 
 
 def featurize_photos(
-    images: DataFrame, pending_photos: DataFrame, network: Network, parameters: FeaturizationParameters
+    pending_photos: DataFrame, photo_reader: PhotoReader, network: Network, parameters: FeaturizationParameters
 ) -> Iterator[DataFrame]:
     """Featurize the pending photos in chunks, each of which the catalog appends to the feature store.
 
     Args:
-        images: path, modificationTime, length, content.
         pending_photos: path, length, modificationTime, slot.
+        photo_reader: Reads them, on the workers.
         network: Broadcast to the workers, none of which builds it.
         parameters: Sizes of batches and chunks.
 
     Yields:
-        path, length, modificationTime, features array<float> or null, error or null, fingerprint.
+        path, length, modificationTime, features array<float> or null, error or null, fingerprint; no row for a photo that
+        is gone, or may not be read, by now.
 
     """
     readable = pending_photos.where(_can_be_read())
-    photos_per_slot = {row["slot"]: row["count"] for row in readable.groupBy("slot").count().collect()}
+    slots_taken = readable.groupBy("slot").agg(F.count("*").alias("n_photos"), F.sum("length").alias("n_bytes")).toPandas()
+    photos_per_slot = dict(zip(slots_taken["slot"].tolist(), slots_taken["n_photos"].tolist(), strict=True))
     total, saved = sum(photos_per_slot.values()), 0
     if pending_photos.count() > total:
         yield _refuse(pending_photos.where(~_can_be_read()), network)
     logger.info("%d photos to featurize", total)
     if not total:
         return
-    context = images.sparkSession.sparkContext
+    context = pending_photos.sparkSession.sparkContext
     done, rejected = context.accumulator(0), context.accumulator(0)
     featurizer = PhotoFeaturizer(
+        photo_reader,
         context.broadcast(network),
         fingerprint=network.fingerprint,
         batch_size=parameters.batch_size,
@@ -160,16 +175,27 @@ def featurize_photos(
         done=done,
         rejected=rejected,
     )
-    slot_of_file = _slot(F.col("_metadata.file_path"))
+    work_per_photo = PHOTO_OVERHEAD + slots_taken["n_bytes"].sum() / total
     with progress.follow(total, lambda: progress.Counts(done.value, rejected.value)):
         for slots in plan_chunks(photos_per_slot, parameters.chunk_size):
-            chunk = F.broadcast(readable.where(_is_among(F.col("slot"), slots)).drop("slot"))
-            # Only this filter, on the file's name alone, keeps Spark from reading the photos of other chunks.
-            photos = images.where(_is_among(slot_of_file, slots) & _can_be_read()).join(chunk, PHOTO_KEY, "left_semi")
-            features = photos.select(*PHOTO_KEY, "content").mapInArrow(featurizer, _WORKER_SCHEMA)
+            n_photos = sum(photos_per_slot[slot] for slot in slots)
+            chunk = readable.where(_is_among(F.col("slot"), slots)).select(*PHOTO_KEY)
+            n_tasks = count_tasks(n_photos * work_per_photo, context.defaultParallelism)
+            features = chunk.repartition(n_tasks).mapInArrow(featurizer, _WORKER_SCHEMA)
             yield features.withColumn("fingerprint", F.lit(network.fingerprint))
-            saved += sum(photos_per_slot[slot] for slot in slots)
+            saved += n_photos
             logger.info(progress.describe(total, progress.Counts(saved, rejected.value)))
+
+
+def count_tasks(work: float, n_cores: int) -> int:
+    """Count the tasks of a chunk: each a few seconds' work, and as many for every core, so that all end together.
+
+    Args:
+        work: Bytes of the photos, plus `PHOTO_OVERHEAD` for each.
+        n_cores: Number of tasks that run at the same time.
+
+    """
+    return n_cores * max(1, round(work / (TASK_WORK * n_cores)))
 
 
 def plan_chunks(photos_per_slot: Mapping[int, int], chunk_size: int) -> Iterator[list[int]]:
@@ -245,14 +271,17 @@ def vacuum_store(photos: DataFrame, known_features: DataFrame, network: Network)
     return compact_store(of_network.join(photos, PHOTO_KEY, "left_semi").dropDuplicates(PHOTO_KEY))
 
 
-def _decode_all(photos: DataFrame, size: int, parameters: FeaturizationParameters) -> NDArray[np.uint8]:
+def _decode_all(
+    photos: DataFrame, photo_reader: PhotoReader, size: int, parameters: FeaturizationParameters
+) -> NDArray[np.uint8]:
     """Decode those of a few photos that can be: uint8 (n_decoded, size, size, 3), in the order of their paths."""
     decoded = []
-    for content in photos.orderBy("path").toArrow().column("content"):
-        try:
-            decoded.append(decode(content.as_buffer(), size, **parameters.decoding))
-        except ImageError:
+    files: Iterable[tuple[str, int]] = photos.select("path", "length").orderBy("path").collect()
+    for content in photo_reader.read(files):
+        if content is None:
             continue
+        with contextlib.suppress(ImageError):
+            decoded.append(decode(content, size, **parameters.decoding))
     if not decoded:
         raise ValueError("precision=int8 needs photos to calibrate on, and none could be decoded: choose f32 or bf16")
     return np.stack(decoded)
@@ -278,13 +307,13 @@ def _refuse(photos: DataFrame, network: Network) -> DataFrame:
 
 
 def _can_be_read() -> Column:
-    """Whether a file has a length that is worth opening it for; Spark opens none that this filters out."""
+    """Whether a file has a length that is worth opening it for."""
     return F.col("length").between(1, MAX_LENGTH)
 
 
-def _slot(file_path: Column) -> Column:
-    """Slot of a file, from its URI-encoded path."""
-    return F.pmod(F.xxhash64(file_path), F.lit(N_SLOTS)).cast("int")
+def _slot() -> Column:
+    """Slot of a photo, by its path."""
+    return F.pmod(F.xxhash64("path"), F.lit(N_SLOTS)).cast("int")
 
 
 def _is_among(slot: Column, slots: list[int]) -> Column:

@@ -30,13 +30,13 @@ def create_pipeline(*, for_saved_model: bool = False) -> Pipeline:
             *matching,
             node(
                 sample_calibration_photos,
-                ["images", "photos", "params:featurization"],
+                ["photos", "params:featurization"],
                 "calibration_photos",
                 name="sample_calibration_photos",
             ),
             node(
                 build_network,
-                ["networks", "calibration_photos", "params:featurization"],
+                ["networks", "calibration_photos", "photo_reader", "params:featurization"],
                 "network",
                 name="build_network",
             ),
@@ -48,7 +48,7 @@ def create_pipeline(*, for_saved_model: bool = False) -> Pipeline:
             ),
             node(
                 featurize_photos,
-                ["images", "pending_photos", chosen, "params:featurization"],
+                ["pending_photos", "photo_reader", chosen, "params:featurization"],
                 "feature_store",
                 name="featurize_photos",
             ),

@@ -1,9 +1,10 @@
-"""What a Python worker does with photos: decode, infer, and give a reason for each that fails."""
+"""What a Python worker does with photos: read, decode, infer, and give a reason for each that fails."""
 
 from __future__ import annotations
 
 import gc
 import sys
+from itertools import islice, tee
 from typing import TYPE_CHECKING
 from zipimport import zipimporter
 
@@ -22,12 +23,14 @@ if TYPE_CHECKING:
     from pyspark import Accumulator, Broadcast
 
     from fruit_features.inference import Network, Predictor
+    from fruit_features.photo_files import PhotoReader
 
 
 class PhotoFeaturizer:
-    """Function for `DataFrame.mapInArrow`: batches of photos to batches of features.
+    """Function for `DataFrame.mapInArrow`: batches of photos' paths to batches of features.
 
     Args:
+        reader: Reads the photos.
         network: The network, broadcast; fetched only by a worker that has not compiled it yet.
         fingerprint: Its fingerprint, by which a worker knows that.
         batch_size: Photos per inference call.
@@ -39,6 +42,7 @@ class PhotoFeaturizer:
 
     def __init__(
         self,
+        reader: PhotoReader,
         network: Broadcast[Network],
         *,
         fingerprint: str,
@@ -47,6 +51,7 @@ class PhotoFeaturizer:
         done: Accumulator[int],
         rejected: Accumulator[int],
     ) -> None:
+        self._reader = reader
         self._network = network
         self._fingerprint = fingerprint
         self._batch_size = batch_size
@@ -57,10 +62,11 @@ class PhotoFeaturizer:
         """Featurize record batches one by one.
 
         Args:
-            batches: path, length, modificationTime, content.
+            batches: path, length, modificationTime.
 
         Yields:
-            path, length, modificationTime, features list<float32>[n_features] or null, error or null: a row per photo.
+            path, length, modificationTime, features list<float32>[n_features] or null, error or null: a row per photo that
+            could be read.
 
         """
         predict, input_size, n_features = self._compiled()
@@ -68,16 +74,23 @@ class PhotoFeaturizer:
         task = TaskContext.get()
         decode_photo = decode_in_child if task is not None and task.attemptNumber() else decode
         photos = np.zeros((self._batch_size, input_size, input_size, 3), np.uint8)
+        batches, ahead = tee(batches)
+        contents = self._reader.read(file for batch in ahead for file in _files(batch))
         for batch in batches:
             features = np.empty((len(batch), n_features), np.float32)
-            errors: list[str | None] = [None] * len(batch)
+            was_read = np.ones(len(batch), bool)
+            errors: list[str | None] = []
             n_done = n_waiting = 0
-            for row, content in enumerate(batch.column("content")):
-                try:
-                    photos[n_waiting] = decode_photo(content.as_buffer(), input_size, **self._decoding)
-                except ImageError as error:
-                    errors[row] = str(error)
+            for row, content in enumerate(islice(contents, len(batch))):
+                if content is None:
+                    was_read[row] = False
                     continue
+                try:
+                    photos[n_waiting] = decode_photo(content, input_size, **self._decoding)
+                except ImageError as error:
+                    errors.append(str(error))
+                    continue
+                errors.append(None)
                 n_waiting += 1
                 if n_waiting == self._batch_size:
                     features[n_done : n_done + n_waiting] = predict(photos)
@@ -87,11 +100,12 @@ class PhotoFeaturizer:
                 n_done += n_waiting
             self._done.add(len(batch))
             self._rejected.add(len(batch) - n_done)
+            read = batch.filter(pa.array(was_read))
             yield pa.RecordBatch.from_pydict(
                 {
-                    "path": batch.column("path"),
-                    "length": batch.column("length"),
-                    "modificationTime": batch.column("modificationTime"),
+                    "path": read.column("path"),
+                    "length": read.column("length"),
+                    "modificationTime": read.column("modificationTime"),
                     "features": _to_lists(features[:n_done], errors),
                     "error": pa.array(errors, pa.string()),
                 }
@@ -128,6 +142,10 @@ def _forget_zip_archives() -> None:
     for path, finder in list(sys.path_importer_cache.items()):
         if isinstance(finder, zipimporter):
             del sys.path_importer_cache[path]
+
+
+def _files(batch: pa.RecordBatch) -> Iterator[tuple[str, int]]:
+    return zip(batch.column("path").to_pylist(), batch.column("length").to_pylist(), strict=True)
 
 
 def _to_lists(features: NDArray[np.float32], errors: list[str | None]) -> pa.ListArray:

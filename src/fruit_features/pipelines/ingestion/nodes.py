@@ -16,31 +16,29 @@ def list_photos(images: DataFrame) -> DataFrame:
         images: Spark's binaryFile source: path, modificationTime, length, content.
 
     Returns:
-        path, label (the folder that holds the photo), length (bytes), modificationTime, and file_path, the URI-encoded path
-        that Spark can filter files by before it opens them.
+        path, label (the folder that holds the photo), length (bytes), modificationTime.
 
     """
-    listing = images.select("path", _label("path"), "length", "modificationTime", F.col("_metadata.file_path"))
+    listing = images.select("path", _label("path"), "length", "modificationTime")
     # Short rows: a few files hold them all. Cached, since they are counted here and then saved.
     listing = listing.coalesce(images.sparkSession.sparkContext.defaultParallelism).cache()
     n_files = len(images._jdf.inputFiles())  # noqa: SLF001 - `inputFiles()` fetches every name, one by one
-    return listing if listing.count() == n_files else listing.unionByName(_list_empty_files(images, listing))
+    return listing if listing.count() == n_files else listing.unionByName(_list_empty_files(images))
 
 
-def _list_empty_files(images: DataFrame, listing: DataFrame) -> DataFrame:
+def _list_empty_files(images: DataFrame) -> DataFrame:
     """List the files of no bytes: Spark's file sources leave them out, but they must be accounted for, too.
 
     Nor does Spark tell when they were modified: that is given as the beginning of time.
     """
-    listed = {row["file_path"] for row in listing.select("file_path").toLocalIterator()}
+    listed = {row["file_path"] for row in images.select("_metadata.file_path").toLocalIterator()}
     files = (re.sub("^file:/+", "file:/", uri) for uri in images.inputFiles())  # as file_path spells them
-    empty = [(uri, unquote(uri)) for uri in files if uri not in listed]
-    return images.sparkSession.createDataFrame(empty, "file_path string, path string").select(
+    empty = [(unquote(uri),) for uri in files if uri not in listed]
+    return images.sparkSession.createDataFrame(empty, "path string").select(
         "path",
         _label("path"),
         F.lit(0).cast("bigint").alias("length"),
         F.timestamp_seconds(F.lit(0)).alias("modificationTime"),
-        "file_path",
     )
 
 

@@ -16,8 +16,9 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from fruit_features import pca, quality
+from fruit_features.photo_files import PhotoReader
 from fruit_features.pipelines.reporting.parameters import ReportingParameters
-from fruit_features.pipelines.reporting.thumbnails import THUMBNAIL_SCHEMA, shrink_photos
+from fruit_features.pipelines.reporting.thumbnails import THUMBNAIL_SCHEMA, PhotoShrinker
 
 MOST_BARS = 60
 """Labels or reasons that a bar chart shows; more would be too thin to read."""
@@ -196,16 +197,16 @@ def measure_quality(features: DataFrame, pca_features: DataFrame, parameters: Re
 
 
 def make_contact_sheet(
-    pictures: DataFrame, photos: DataFrame, rejected_images: DataFrame, parameters: ReportingParameters
+    photos: DataFrame, rejected_images: DataFrame, photo_reader: PhotoReader, parameters: ReportingParameters
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Choose a few photos of each label and shrink them, and a few of the rejected ones, which are no pictures.
 
     Only the chosen photos are read. No rejected one is: it could not be decoded, and it might take a decoder down with it.
 
     Args:
-        pictures: Spark's binaryFile source: path, modificationTime, length, content.
-        photos: The listing: path, label, file_path.
+        photos: The listing: path, label, length.
         rejected_images: path, label, reason.
+        photo_reader: Reads the chosen ones, on the workers.
         parameters: The seed of the choice.
 
     Returns:
@@ -223,15 +224,15 @@ def make_contact_sheet(
         .withColumn("n_photos", F.count("*").over(of_label))
         .where(F.col("place") <= PHOTOS_PER_LABEL)
         .orderBy(F.desc("n_photos"), "label", "place")
-        .select("label", "n_photos", "path", "file_path")
+        .select("label", "n_photos", "path", "length")
         .limit(LABELS_SHOWN * PHOTOS_PER_LABEL)
         .toPandas()
     )
     chosen = chosen[chosen["label"].isin(chosen["label"].unique()[:LABELS_SHOWN])]
-    file_path = F.col("_metadata.file_path")
-    files = pictures.where(file_path.isin(chosen["file_path"].tolist())).select(file_path, "content")
-    thumbnails = dict(files.mapInArrow(shrink_photos, THUMBNAIL_SCHEMA).toArrow().to_pandas().itertuples(index=False))
-    contact_sheet = chosen.assign(thumbnail=chosen["file_path"].map(thumbnails.get)).drop(columns="file_path")
+    files = photos.sparkSession.createDataFrame(chosen[["path", "length"]], "path string, length bigint")
+    shrunk = files.mapInArrow(PhotoShrinker(photo_reader), THUMBNAIL_SCHEMA).toArrow()
+    thumbnails = dict(zip(*shrunk.to_pydict().values(), strict=True))
+    contact_sheet = chosen.assign(thumbnail=chosen["path"].map(thumbnails.get)).drop(columns="length")
     rejected = rejected_images.withColumn("place", F.row_number().over(of_reason)).orderBy("place", "reason")
     return contact_sheet, rejected.select("path", "label", "reason").limit(REJECTS_SHOWN).toPandas()
 

@@ -31,7 +31,7 @@ def create_pipeline() -> Pipeline:
             node(measure_quality, ["features", "pca_features", "params:reporting"], "quality", name="measure_quality"),
             node(
                 make_contact_sheet,
-                ["pictures", "photos", "rejected_images", "params:reporting"],
+                ["photos", "rejected_images", "photo_reader", "params:reporting"],
                 ["contact_sheet", "rejected_sample"],
                 name="make_contact_sheet",
             ),

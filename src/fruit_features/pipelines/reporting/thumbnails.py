@@ -11,28 +11,43 @@ from fruit_features.imaging import ImageError, thumbnail
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from fruit_features.photo_files import PhotoReader
+
 THUMBNAIL_SIZE = 96
 """Pixels of a thumbnail's longer side."""
 
-THUMBNAIL_SCHEMA = "file_path string, thumbnail binary"
+THUMBNAIL_SCHEMA = "path string, thumbnail binary"
 
 
-def shrink_photos(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """Shrink photos, for `DataFrame.mapInArrow`.
+class PhotoShrinker:
+    """Function for `DataFrame.mapInArrow`: batches of photos' paths to batches of thumbnails.
 
     Args:
-        batches: file_path, content.
-
-    Yields:
-        file_path, and thumbnail: a JPEG, or null for what is no photo any more.
+        reader: Reads the photos.
 
     """
-    for batch in batches:
-        thumbnails = pa.array([_shrink(content.as_buffer()) for content in batch.column("content")], pa.binary())
-        yield pa.RecordBatch.from_arrays([batch.column("file_path"), thumbnails], ["file_path", "thumbnail"])
+
+    def __init__(self, reader: PhotoReader) -> None:
+        self._reader = reader
+
+    def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """Shrink photos.
+
+        Args:
+            batches: path, length (bytes).
+
+        Yields:
+            path, and thumbnail: a JPEG, or null for what is gone or no photo any more.
+
+        """
+        for batch in batches:
+            paths, lengths = batch.column("path"), batch.column("length")
+            contents = self._reader.read(zip(paths.to_pylist(), lengths.to_pylist(), strict=True))
+            thumbnails = pa.array([None if content is None else _shrink(content) for content in contents], pa.binary())
+            yield pa.RecordBatch.from_arrays([paths, thumbnails], ["path", "thumbnail"])
 
 
-def _shrink(content: pa.Buffer) -> bytes | None:
+def _shrink(content: bytes) -> bytes | None:
     try:
         return thumbnail(content, THUMBNAIL_SIZE)
     except ImageError:

@@ -1,0 +1,44 @@
+"""Photos that a node names, read where the catalog says how."""
+
+from __future__ import annotations
+
+from typing import Any, NoReturn
+
+from kedro.io import AbstractDataset, DatasetError
+
+from fruit_features.photo_files import PhotoReader
+
+
+class PhotoReaderDataset(AbstractDataset[NoReturn, PhotoReader]):
+    """Loads what reads photos by the paths of a listing: on the driver and, as it holds settings alone, on workers.
+
+    Args:
+        n_ahead: Photos that are fetched at once: while some are on their way, others are decoded.
+        fs_args: Keyword arguments of `pyarrow.fs.S3FileSystem`, such as `endpoint_override`; local folders need none.
+        credentials: Some more of them; without any, the standard AWS chain finds them.
+        metadata: Ignored here; Kedro-Viz reads it.
+
+    """
+
+    def __init__(
+        self,
+        *,
+        n_ahead: int,
+        fs_args: dict[str, Any] | None = None,
+        credentials: dict[str, Any] | None = None,
+        metadata: dict[str, Any] | None = None,
+    ) -> None:
+        given = {**(fs_args or {}), **(credentials or {})}
+        self._reader = PhotoReader(n_ahead, {name: value for name, value in given.items() if value is not None})
+        self.metadata = metadata
+
+    def load(self) -> PhotoReader:
+        """Load the reader; it opens nothing yet."""
+        return self._reader
+
+    def save(self, data: NoReturn) -> NoReturn:  # noqa: ARG002
+        """Refuse: photos are read only."""
+        raise DatasetError("photos are read only: nothing is saved through photo_reader")
+
+    def _describe(self) -> dict[str, Any]:
+        return {"n_ahead": self._reader.n_ahead}
