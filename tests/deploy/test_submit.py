@@ -12,7 +12,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tarfile
 import threading
 import time
 from pathlib import Path
@@ -20,21 +19,17 @@ from typing import TYPE_CHECKING, Any
 
 import botocore.session
 import pytest
-import yaml
 from botocore.stub import Stubber
 from botocore.validate import ParamValidator
 from click.testing import CliRunner, Result
 from rich.console import Console
 
 from fruit_features import cli
-from fruit_features.datasets import NetworkDataset
 from fruit_features.deploy import submit
 from fruit_features.deploy.aws import Aws, Location, SubmitError
 from fruit_features.deploy.emr import Cluster, Serverless
-from fruit_features.inference import Network
-from fruit_features.pipelines.featurization.fingerprint import fingerprint_configuration
-from fruit_features.pipelines.featurization.parameters import FeaturizationParameters
 from tests.amazon import BUCKET, REGION, ROLE, Amazon, wait_for
+from tests.deploy.dist import keep_network, write_dist
 from tests.runs import PROJECT
 
 if TYPE_CHECKING:
@@ -50,37 +45,13 @@ FRUIT_FEATURES = Path(sys.executable).with_name("fruit-features")
 def amazon(amazon: Amazon) -> Amazon:
     """Amazon's services where an earlier run has kept its network in two precisions."""
     for precision in ("f32", "int8"):
-        keep_network("fruits/output", precision)
+        keep_network(f"s3a://{BUCKET}/fruits/output/06_models/networks", precision)
     return amazon
-
-
-def keep_network(root: str, precision: str) -> None:
-    defaults = yaml.safe_load((PROJECT / "conf/base/parameters_featurization.yml").read_text())["featurization"]
-    configuration = fingerprint_configuration(FeaturizationParameters(**defaults | {"precision": precision}))
-    network = Network(
-        fingerprint=f"of-{precision}",
-        configuration=configuration,
-        backbone="mobilenet_v2",
-        engine="openvino",
-        precision=precision,  # type: ignore[arg-type]
-        input_size=224,
-        n_features=1280,
-        files={"network.xml": b"<net/>"},
-    )
-    NetworkDataset(filepath=f"s3a://{BUCKET}/{root}/06_models/networks").save(network)
 
 
 @pytest.fixture
 def dist(tmp_path: Path) -> Path:
-    """Files as `make package` names them; the environment is too small to run anything, and no service here would."""
-    folder = tmp_path / "dist"
-    folder.mkdir()
-    (folder / "run.py").write_text("from fruit_features.__main__ import main\n\nmain()\n")
-    with tarfile.open(folder / "conf-fruit_features.tar.gz", "w:gz") as archive:
-        archive.add(PROJECT / "conf" / "base", "conf/base")
-    with tarfile.open(folder / "environment-x86_64.tar.gz", "w:gz") as archive:
-        archive.add(sys.executable, "bin/python", recursive=False)
-    return folder
+    return write_dist(tmp_path / "dist")
 
 
 @pytest.fixture
@@ -194,7 +165,7 @@ def assert_report_is_shown(output: str) -> None:
 def test_roots_that_are_given_win(amazon: Amazon, dist: Path, hurried: None) -> None:
     application = amazon.make_application()
     params = f"output_root=s3://{BUCKET}/other,images_root=s3a://elsewhere/photos"
-    keep_network("other", "f32")
+    keep_network(f"s3a://{BUCKET}/other/06_models/networks", "f32")
     with amazon.play(application, "SUCCESS", report=False):
         result = invoke(options(application, dist, "--params", params))
     assert result.exit_code == 0, result.output
@@ -204,7 +175,7 @@ def test_roots_that_are_given_win(amazon: Amazon, dist: Path, hurried: None) -> 
 
 def test_the_report_is_read_where_the_results_are(amazon: Amazon, dist: Path, hurried: None) -> None:
     application = amazon.make_application()
-    keep_network("other", "f32")
+    keep_network(f"s3a://{BUCKET}/other/06_models/networks", "f32")
     with amazon.play(application, "RUNNING", "SUCCESS", report_root="other"):
         result = invoke(options(application, dist, "--params", f"output_root=s3a://{BUCKET}/other"))
     assert f"s3a://{BUCKET}/other/07_model_output/pca_features_csv" in result.output
