@@ -376,6 +376,7 @@ def assert_is_valid(service: str, operation: str, parameters: dict[str, Any]) ->
         ("--application-id 00f1", "needs --execution-role-arn"),
         (f"--cluster-id j-1 --execution-role-arn {ROLE}", "is for EMR Serverless"),
         ("--cluster-id j-1 --s3-root /data/fruits", "looks like s3://my-bucket/fruits"),
+        ("--cluster-id j-1 --s3-root 's3://bucket/my fruits'", "without blanks"),
         ("--cluster-id j-1 --s3-root s3://", "looks like s3://my-bucket/fruits"),
         ("--cluster-id j-1 --dist /nowhere", "/nowhere/ lacks run.py, conf-fruit_features.tar.gz, environment-x86_64.tar.gz"),
         ("--cluster-id j-1 --machine aarch64", "There is environment-x86_64.tar.gz: which --machine is meant?"),

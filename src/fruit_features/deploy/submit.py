@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import re
 import time
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -95,14 +96,23 @@ class Submission:
     places: Mapping[str, str]
     configuration: str | None
 
+    @property
+    def networks(self) -> Location:
+        """Where runs keep their networks."""
+        return Location.parse(self.places["networks"])
+
     def find_bucket(self) -> Call:
         """Ask for the bucket."""
         return Call("s3", "head_bucket", {"Bucket": self.root.bucket})
 
     def list_networks(self) -> Call:
         """List the files of the networks that earlier runs kept."""
-        location = Location.parse(self.places["networks"])
-        return Call("s3", "list_objects_v2", {"Bucket": location.bucket, "Prefix": f"{location.key}/"})
+        return Call("s3", "list_objects_v2", {"Bucket": self.networks.bucket, "Prefix": f"{self.networks.key}/"})
+
+    def read_network(self, name: str) -> Call:
+        """Read a network's record."""
+        location = self.networks / name
+        return Call("s3", "get_object", {"Bucket": location.bucket, "Key": location.key})
 
     def find_report(self) -> Call:
         """Ask for the report of an earlier run."""
@@ -122,7 +132,7 @@ class Submission:
         return [
             self.service.find(),
             self.find_bucket(),
-            *([self.list_networks()] if self.configuration else []),
+            *([self.list_networks(), self.read_network("<id of each>/network.json")] if self.configuration else []),
             *(call for artifact in self.artifacts for call in (artifact.look_up(), artifact.upload())),
             self.find_report(),
             self.service.start(self.job),
@@ -163,8 +173,8 @@ def prepare(
 
     """
     service = choose(application_id, execution_role_arn, cluster_id)
-    if not s3_root.startswith("s3://"):
-        raise SubmitError(f"--s3-root {s3_root}: a place on S3 looks like s3://my-bucket/fruits")
+    if not s3_root.startswith("s3://") or re.search(r"[\s,#]", s3_root):  # three that part options, parameters and archives
+        raise SubmitError(f"--s3-root {s3_root}: it looks like s3://my-bucket/fruits, without blanks, commas and #")
     root = Location.parse(s3_root)
     names = (ENTRY_POINT, CONF, environment := ENVIRONMENT.format(machine=machine))
     _check_dist(dist, names)
@@ -270,13 +280,13 @@ def submit(submission: Submission, aws: Aws, console: Console | None = None) -> 
 
 def _check_network(submission: Submission, configuration: str, aws: Aws) -> None:
     """See that a run has kept the network: what runs on a cluster has no Keras to build it with."""
-    call = submission.list_networks()
-    for found in aws.make(call).get("Contents", []):
-        if found["Key"].endswith("/network.json"):
-            record = aws.make(Call("s3", "get_object", {"Bucket": call.parameters["Bucket"], "Key": found["Key"]}))
-            if json.load(record["Body"])["configuration"] == configuration:
+    networks = submission.networks
+    for found in aws.make(submission.list_networks()).get("Contents", []):
+        name = found["Key"].removeprefix(f"{networks.key}/")
+        if name.endswith("/network.json"):
+            record = json.load(aws.make(submission.read_network(name))["Body"])
+            if record["configuration"] == configuration:
                 return
-    networks = Location.parse(submission.places["networks"])
     raise SubmitError(
         f"{networks}/ has no network for these parameters, and a job cannot build it. Build it here, on some photos, with the "
         f"same featurization parameters, and upload it:\n"
