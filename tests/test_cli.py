@@ -77,6 +77,16 @@ def test_the_package_runs_as_a_command(spark: SparkSession, photo_tree: PhotoTre
     assert list((tmp_path / "02_intermediate" / "photos").glob("part-*.parquet"))
 
 
+@pytest.mark.parametrize(("words", "said"), [(["similar"], "nearest to PHOTO"), (["emr", "submit"], "Upload dist/ to S3")])
+def test_the_package_s_command_knows_the_other_commands(
+    words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main([*words, "--help"])
+    assert not caught.value.code
+    assert said in capsys.readouterr().out
+
+
 def test_ctrl_c_ends_a_run_within_seconds_and_says_how_to_go_on(full_run: Outputs, tmp_path: Path) -> None:
     photos, outputs = tmp_path / "photos" / "Pear", full_run.with_networks_only(tmp_path / "data")
     photos.mkdir(parents=True)
