@@ -26,6 +26,7 @@ os.environ.setdefault("KEDRO_DISABLE_TELEMETRY", "1")
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("filterwarnings", r"ignore:register_new_resolver\(\) is deprecated")  # Kedro's own business
+    config.addinivalue_line("filterwarnings", "ignore:ORJSONResponse is deprecated")  # and Kedro-Viz's
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -70,6 +71,14 @@ def test_the_feature_store_is_appended_to_where_it_is_read() -> None:
     config = catalog("base")
     assert config["feature_store"]["save_args"]["mode"] == "append"
     assert config["known_features"]["filepath"] == config["feature_store"]["filepath"]
+
+
+def test_every_entry_is_in_the_layer_of_its_folder() -> None:
+    config = catalog("base")
+    folders = {name: re.findall(r"/\d\d_(\w+)", path)[0] for name, path in filepaths(config).items()}
+    # What networks make comes before the PCA model: a circle, if the two kinds were one layer, and Kedro-Viz would draw none.
+    expected = folders | dict.fromkeys(("networks", "network"), "networks")
+    assert {name: config[name].get("metadata", {}).get("kedro-viz", {}).get("layer") for name in folders} == expected
 
 
 @pytest.mark.parametrize("env", ["base", "demo", "local", "test"])

@@ -52,6 +52,15 @@ def test_of_many_reasons_the_most_frequent_are_shown() -> None:
     assert "6    for other reasons" in text
 
 
+def test_reasons_that_differ_by_a_number_are_one() -> None:
+    text = shown({f"truncated: {number} bytes are missing": number for number in range(1, 8)} | {"empty file": 27})
+    assert [row for row in rows(text) if row[-1].startswith(("truncated", "empty"))] == [
+        ["28", "truncated: # bytes are missing"],
+        ["27", "empty file"],
+    ]
+    assert "other reasons" not in text
+
+
 def test_a_speed_is_shown_where_something_was_featurized() -> None:
     assert "a second" not in shown({}, speed=0.0)
 

@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Any
 import rich
 from rich.text import Text
 
+from fruit_features.reasons import group_reasons
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from rich.console import Console
 
 MOST_REASONS = 5
-"""Reasons for rejects that are shown; `rejected_images` has them all."""
+"""Reasons for rejects that are shown, without their numbers; `rejected_images` has them all."""
 
 
 def show(run_report: Mapping[str, Any], places: Mapping[str, str], console: Console | None = None) -> None:
@@ -27,7 +29,7 @@ def show(run_report: Mapping[str, Any], places: Mapping[str, str], console: Cons
     """
     console = console or rich.get_console()
     counts, speed = run_report["counts"], run_report["images_per_second"]
-    reasons = sorted(run_report["rejected_by_reason"].items(), key=lambda item: (-item[1], item[0]))
+    reasons = list(group_reasons(run_report["rejected_by_reason"]).items())
     others = sum(count for _, count in reasons[MOST_REASONS:])
     rows = [
         ("photos listed", counts["listed"], ""),

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import html
-import re
-from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -19,6 +17,7 @@ from fruit_features import pca, quality
 from fruit_features.photo_files import PhotoReader
 from fruit_features.pipelines.reporting.parameters import ReportingParameters
 from fruit_features.pipelines.reporting.thumbnails import THUMBNAIL_SCHEMA, PhotoShrinker
+from fruit_features.reasons import NUMBER, group_reasons
 
 MOST_BARS = 60
 """Labels or reasons that a bar chart shows; more would be too thin to read."""
@@ -33,9 +32,6 @@ _LONGEST_IN_A_LEGEND = 32
 
 _PROBE_TOLERANCE = 1e-3
 """A report must cost seconds, with hundreds of labels too."""
-
-_NUMBER = r"\d+"
-"""Where reasons differ by a number of bytes only, they are one reason here."""
 
 _COLOURS = {"exported": "#636efa", "rejected": "#ef553b"}
 
@@ -146,10 +142,8 @@ def plot_rejects_by_reason(photo_counts: dict[str, Any]) -> go.Figure:
         photo_counts: rejected_by_reason, a count per reason, is looked at.
 
     """
-    counts: Counter[str] = Counter()
-    for reason, count in photo_counts["rejected_by_reason"].items():
-        counts[re.sub(_NUMBER, "#", reason)] += count
-    shown = dict(sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:MOST_BARS])
+    counts = group_reasons(photo_counts["rejected_by_reason"])
+    shown = dict(list(counts.items())[:MOST_BARS])
     figure = go.Figure()
     figure.add_bar(
         x=list(shown.values()),
@@ -159,7 +153,7 @@ def plot_rejects_by_reason(photo_counts: dict[str, Any]) -> go.Figure:
         marker_color=_COLOURS["rejected"],
         hovertemplate="%{y}: %{x:,}<extra></extra>",
     )
-    title = f"{_count(counts.total(), 'rejected photo')} by reason" if counts else "No photo was rejected"
+    title = f"{_count(sum(counts.values()), 'rejected photo')} by reason" if counts else "No photo was rejected"
     _lay_out_bars(figure, list(shown), title + _leaving_out(len(counts), "reasons"))
     return figure.update_xaxes(visible=bool(counts))
 
@@ -217,7 +211,7 @@ def make_contact_sheet(
     """
     by_chance = F.xxhash64("path", F.lit(parameters.seed))
     of_label = Window.partitionBy("label")
-    of_reason = Window.partitionBy(F.regexp_replace("reason", _NUMBER, "#")).orderBy(by_chance, "path")
+    of_reason = Window.partitionBy(F.regexp_replace("reason", NUMBER, "#")).orderBy(by_chance, "path")
     exported = photos.join(rejected_images, "path", "left_anti")
     chosen = (
         exported.withColumn("place", F.row_number().over(of_label.orderBy(by_chance, "path")))

@@ -1,0 +1,29 @@
+"""Why photos were rejected, counted as people would: reasons that differ by a number of bytes only are one reason."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+NUMBER = r"\d+"
+"""What is left out of a reason, for `re` and for Spark alike."""
+
+
+def group_reasons(counts: Mapping[str, int]) -> dict[str, int]:
+    """Group reasons by what they say beside their numbers.
+
+    Args:
+        counts: Rejected photos by reason.
+
+    Returns:
+        Rejected photos by reason with `#` for every number, the most frequent first.
+
+    """
+    groups: Counter[str] = Counter()
+    for reason, count in counts.items():
+        groups[re.sub(NUMBER, "#", reason)] += count
+    return dict(sorted(groups.items(), key=lambda item: (-item[1], item[0])))
