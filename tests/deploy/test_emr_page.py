@@ -63,6 +63,7 @@ def test_commands_and_their_options_are_those_of_the_services(command: list[str]
     assert {word.removeprefix("--") for word in words if word.startswith("--")} <= known
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("aws") is None, reason="there is no AWS CLI")
 def test_the_commands_lead_from_nothing_to_a_result(amazon: Amazon, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MOTO_IAM_LOAD_MANAGED_POLICIES", "true")  # which EMR's default roles have
@@ -114,7 +115,7 @@ def end_every_job(amazon: Amazon, ended: threading.Event) -> None:
         for job, success in [*jobs, *((step, "COMPLETED") for cluster in clusters for step in cluster.steps)]:
             if job.state != success:
                 job.state = "RUNNING"
-                ended.wait(12.0)
+                ended.wait(8.0)
                 amazon.put_report(photos=success)
                 page = {"Bucket": BUCKET, "Key": "fruits/output/08_reporting/report.html", "Body": b"<h1>Report</h1>"}
                 amazon.client("s3").put_object(**page)

@@ -332,6 +332,25 @@ def test_ctrl_c_says_that_the_job_goes_on(amazon: Amazon, dist: Path) -> None:
     assert job.state == "RUNNING"
 
 
+def test_ctrl_c_in_the_middle_of_an_upload_leaves_no_half_of_it(amazon: Amazon, dist: Path) -> None:
+    application = amazon.make_application()
+    with (dist / "environment-x86_64.tar.gz").open("wb") as file:
+        file.truncate(300 * 2**20)
+    process = as_command(options(application, dist))
+    assert process.stdout is not None
+    said = ""
+    while "environment-x86_64.tar.gz (" not in said:
+        said += process.stdout.readline()
+    process.send_signal(signal.SIGINT)
+    rest, _ = process.communicate(timeout=120)
+    assert process.returncode == 130, rest
+    assert "Stopped before the job was started" in rest
+    assert "Traceback" not in rest
+    assert amazon.jobs(application) == []
+    assert not [key for key in amazon.shipped() if "environment" in key]
+    assert "Uploads" not in amazon.client("s3").list_multipart_uploads(Bucket=BUCKET)
+
+
 # --- a dry run ---------------------------------------------------------------------------------------------------------------
 
 
