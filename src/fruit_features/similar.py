@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     import pandas as pd
+    from numpy.typing import ArrayLike
 
     from fruit_features.inference import Network
     from fruit_features.pca import PcaModel
@@ -60,8 +61,23 @@ def find_similar(
     """
     pixels = decode(photo, network.input_size, **decoding)
     features = get_engine(network.engine).load(network, 1)(pixels[np.newaxis])
-    components = photos.filter(regex=r"^pca_\d+$").to_numpy()
-    distances = np.linalg.norm(components - model.project(features), axis=1)
+    return nearest_photos(model.project(features)[0], photos, top)
+
+
+def nearest_photos(point: ArrayLike, photos: pd.DataFrame, top: int) -> pd.DataFrame:
+    """Find the photos nearest to a point of their space; a photo that lies there is itself among them.
+
+    Args:
+        point: Components, (k,).
+        photos: path, label, pca_1 .. pca_k.
+        top: How many.
+
+    Returns:
+        path, label, distance (Euclidean, on the components); nearest first.
+
+    """
+    components = photos.filter(regex=r"^pca_\d+$").to_numpy(np.float64)
+    distances = np.linalg.norm(components - np.asarray(point, np.float64), axis=1)
     nearest = np.argsort(distances, kind="stable")[:top]
     return photos.iloc[nearest][["path", "label"]].assign(distance=distances[nearest]).reset_index(drop=True)
 

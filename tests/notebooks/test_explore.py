@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
+import base64
+import io
+import re
 from typing import TYPE_CHECKING
 
 import nbformat
 import pytest
+from click.testing import CliRunner
 from nbclient import NotebookClient
+from PIL import Image
 
-from tests.runs import PROJECT
+from fruit_features.cli import similar
+from tests.runs import PROJECT, Outputs, as_path
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from tests.project_copy import DemoRun
 
 pytest_plugins = ["tests.project_copy"]
 
 NOTEBOOK = "notebooks/explore.ipynb"
+
+TILE, PICTURE = 110, 104
+"""Pixels that a photo and its margin take in a row of photos, and the photo alone."""
 
 
 @pytest.fixture(scope="module")
@@ -54,9 +65,48 @@ def test_it_draws_scree_plot_and_scatter(executed: nbformat.NotebookNode) -> Non
     assert [trace["name"] for trace in scatter["data"]] == sorted(labels)
 
 
-def test_it_shows_photos_and_neighbours_of_every_label(executed: nbformat.NotebookNode) -> None:
-    n_labels = len(list((PROJECT / "data" / "01_raw" / "sample").iterdir()))
-    assert len(outputs_of_type(executed, "image/png")) == 2 * n_labels
+def tiles(png: str) -> list[bytes]:
+    """Pixels of the photos that were pasted side by side, without what is written under them."""
+    row = Image.open(io.BytesIO(base64.b64decode(png)))
+    return [row.crop((left, 0, left + TILE, TILE)).tobytes() for left in range(0, row.width, TILE)]
+
+
+def as_tile(path: str) -> bytes:
+    tile = Image.new("RGB", (TILE, TILE), "white")
+    with Image.open(as_path(path)) as photo:
+        picture = photo.convert("RGB")
+    picture.thumbnail((PICTURE, PICTURE))
+    tile.paste(picture)
+    return tile.tobytes()
+
+
+@pytest.fixture(scope="module")
+def exported(demo_run: DemoRun) -> pd.DataFrame:
+    return Outputs(demo_run.project / "data").pca_features().sort_values("path", ignore_index=True)
+
+
+def test_it_shows_photos_of_every_label(executed: nbformat.NotebookNode, exported: pd.DataFrame) -> None:
+    of_labels = [[as_tile(path) for path in of_label["path"]] for _, of_label in exported.groupby("label")]
+    for png, of_label in zip(outputs_of_type(executed, "image/png")[: len(of_labels)], of_labels, strict=True):
+        shown = tiles(png)
+        assert len(set(shown)) == 6
+        assert set(shown) <= set(of_label)
+
+
+def test_the_nearest_photo_is_the_one_that_the_command_finds(
+    executed: nbformat.NotebookNode, exported: pd.DataFrame, demo_run: DemoRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(demo_run.project)
+    n_labels = exported["label"].nunique()
+    rows = outputs_of_type(executed, "image/png")[n_labels:]
+    for png, (_, of_label) in zip(rows, exported.groupby("label"), strict=True):
+        photo = of_label["path"].iloc[len(of_label) // 2]
+        said = CliRunner().invoke(similar, [str(as_path(photo)), "--env", "demo", "--top", "2"]).output
+        itself, nearest = re.findall(r"file:.+", said)
+        assert itself == photo
+        shown = tiles(png)
+        assert len(shown) == 7
+        assert shown[:2] == [as_tile(photo), as_tile(nearest)]
 
 
 def test_neighbours_share_a_label(executed: nbformat.NotebookNode) -> None:
