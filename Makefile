@@ -9,7 +9,7 @@ READY := $(VENV)/.ready
 
 export KEDRO_DISABLE_TELEMETRY := 1
 
-.PHONY: help setup demo demo-photos viz test test-slow fuzz bench lint format lock clean
+.PHONY: help setup demo demo-photos viz viz-site test test-slow test-browser fuzz bench lint format lock clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -33,14 +33,26 @@ demo-photos: $(READY)  ## The same on 2,624 real photos of solar cells (download
 	$(BIN)/python scripts/fetch_solar_cells.py --out $(SOLAR_CELLS)
 	$(BIN)/kedro run --env demo --params images_root=$(SOLAR_CELLS),output_root=data/solar_cells
 
+VIZ := PYTHONWARNINGS='ignore:ORJSONResponse is deprecated' $(BIN)/kedro viz
+
 viz: $(READY)  ## Open Kedro-Viz
-	$(BIN)/kedro viz run
+	$(VIZ) run
+
+viz-site: $(READY)  ## Write Kedro-Viz, with its plots and tables, as a static site into build/
+	@rm -rf build
+	$(VIZ) build --include-previews
+	@test -f build/api/main || { echo "Kedro-Viz has built no site."; exit 1; }
+	@echo "To look at it: $(BIN)/python -m http.server --bind 127.0.0.1 --directory build 8000"
+	@echo "and open http://127.0.0.1:8000 in a browser."
 
 test: $(READY)  ## Run the tests
 	$(BIN)/python -m pytest
 
 test-slow: $(READY)  ## Run the tests that take minutes: dozens of killed runs, long histories
 	$(BIN)/python -m pytest -m slow
+
+test-browser: $(READY)  ## Look at Kedro-Viz and at the report in a real Chromium; pictures go into tests/artifacts
+	$(BIN)/python -m pytest -m browser
 
 FUZZ_VENV := .venv-fuzz
 FUZZ_SECONDS ?= 600
