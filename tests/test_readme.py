@@ -280,8 +280,9 @@ def test_settings_files_are_read(shell: Shell) -> None:
     for block in blocks("yaml"):
         comment, text = block.text.split("\n", 1)
         path = shell.project / comment.removeprefix("# ")
-        written[path] = path.read_text() if path.exists() else None
-        path.write_text(yaml.safe_dump(yaml.safe_load(written[path] or "{}") | yaml.safe_load(text)))  # Spark stays small
+        before = path.read_text() if path.exists() else None
+        written.setdefault(path, before)
+        path.write_text(yaml.safe_dump(yaml.safe_load(before or "{}") | yaml.safe_load(text)))  # Spark stays small
     try:
         code, said = shell.kedro("run")
         assert code == 0, said
@@ -291,6 +292,36 @@ def test_settings_files_are_read(shell: Shell) -> None:
     finally:
         for path, before in written.items():
             path.unlink() if before is None else path.write_text(before)
+
+
+def test_the_log_says_more_where_it_is_told_to(demo_run: DemoRun, tmp_path: Path) -> None:
+    section = (PROJECT / "docs" / "how-to.md").read_text().partition("## See more of the log")[2]
+    ((commands,), (shown,), (spark_yml,), (log4j2,)) = (
+        re.findall(rf"^```{language}\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
+        for language in ("bash", "text", "yaml", "properties")
+    )
+    project = tmp_path / "project"
+    shutil.copytree(demo_run.project, project, symlinks=True)
+    shutil.copytree(project / "data/01_raw/sample", project / "data/01_raw/images")
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    environment["PATH"] = f"{project}/.venv/bin:{environment['PATH']}"
+
+    def say() -> str:
+        run = subprocess.run(
+            ["bash", "-e", "-c", commands], cwd=project, env=environment, capture_output=True, text=True, check=True
+        )
+        return run.stdout + run.stderr
+
+    with (project / "conf/log4j2.properties").open("a") as settings:
+        settings.write(log4j2)
+    said = say()
+    real = iter(masked(line) for line in said.splitlines())
+    assert all(masked(line) in real for line in shown.splitlines()), said
+    assert "DAGScheduler: " in said
+    assert "SparkContext: " not in said
+    with (project / "conf/local/spark.yml").open("a") as settings:
+        settings.write(spark_yml)
+    assert "SparkContext: " in say()
 
 
 def test_mixing_two_spaces_is_refused(shell: Shell) -> None:
