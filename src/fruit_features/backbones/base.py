@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -13,6 +15,22 @@ if TYPE_CHECKING:
 
 class WeightsError(ValueError):
     """Weights that cannot be used. The message names the file or value, and says what to do."""
+
+
+def import_keras_quietly() -> None:
+    """Import Keras, and TensorFlow with it, before anybody does so aloud.
+
+    While it is imported, TensorFlow's C++ writes to standard error whatever TF_CPP_MIN_LOG_LEVEL says; an import that fails
+    raises an exception as ever.
+    """
+    standard_error = os.dup(2)
+    try:
+        with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        importlib.import_module("keras")
+    finally:
+        os.dup2(standard_error, 2)
+        os.close(standard_error)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from fruit_features.backbones.base import Weights, WeightsError, identify_file, user_path, verify_unchanged
+from fruit_features.backbones.base import (
+    Weights,
+    WeightsError,
+    identify_file,
+    import_keras_quietly,
+    user_path,
+    verify_unchanged,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -75,6 +82,7 @@ class EfficientNetLite0:
             raise WeightsError(f"weights {weights.source!r} of {self.name} need a file: see resolve_weights.")
         verify_unchanged(weights, weights.path)
         state = load_state_dict(weights.path)
+        import_keras_quietly()
         network = self._architecture()
         try:
             _fill(network, state)

@@ -13,7 +13,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from fruit_features.backbones.base import FileFormat, Weights, WeightsError, identify_file, user_path, verify_unchanged
+from fruit_features.backbones.base import (
+    FileFormat,
+    Weights,
+    WeightsError,
+    identify_file,
+    import_keras_quietly,
+    user_path,
+    verify_unchanged,
+)
 
 if TYPE_CHECKING:
     import keras
@@ -54,6 +62,7 @@ class MobileNetV2:
 
     def build(self, weights: Weights) -> keras.Model:
         """Build the network up to the layer before the classifier."""
+        import_keras_quietly()
         import keras
 
         photos = keras.Input((self.input_size, self.input_size, 3), dtype="uint8", name="photos")
