@@ -69,6 +69,14 @@ def test_a_stack_is_left_out(message: str, summary: str) -> None:
     assert summarize_error(ValueError(message)) == summary
 
 
+def test_a_network_that_nothing_here_can_build_is_to_be_copied() -> None:
+    said = summarize_error(ModuleNotFoundError("No module named 'keras'", name="keras"))
+    assert said.startswith(
+        "there is no network for these parameters under 06_models/networks, and keras, which would build it"
+    )
+    assert summarize_error(ModuleNotFoundError("No module named 'x'", name="x")) == "No module named 'x'"
+
+
 def test_the_package_runs_as_a_command(spark: SparkSession, photo_tree: PhotoTree, tmp_path: Path) -> None:
     roots = f"images_root={photo_tree.root},output_root={tmp_path}"
     with contextlib.chdir(PROJECT), pytest.raises(SystemExit) as caught:

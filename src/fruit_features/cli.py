@@ -32,6 +32,14 @@ _JAVA_IS_GONE = (
     "`spark.driver.memory: 2g` in conf/local/spark.yml"
 )
 
+_NETWORK_BUILDERS = {"keras", "tensorflow", "nncf"}
+
+_NO_NETWORK = (
+    "there is no network for these parameters under 06_models/networks, and {name}, which would build it, is not installed "
+    "here. Run once with the same `featurization` parameters where `make setup` has set Python up, and copy the folder "
+    "06_models/networks of that run's output_root to this one's"
+)
+
 _INTERRUPTED = 130  # what shells report for a command that Ctrl-C ended
 
 
@@ -66,6 +74,8 @@ def summarize_error(error: BaseException) -> str:
     """Say what went wrong in a few lines: no Java stack, and of a Python worker's traceback the last line only."""
     if _java_has_ended():
         return _JAVA_IS_GONE
+    if isinstance(error, ModuleNotFoundError) and error.name in _NETWORK_BUILDERS:
+        return _NO_NETWORK.format(name=error.name)
     message = str(error) or type(error).__name__
     for marker in _JAVA_STACK:
         message = message.split(marker, 1)[0]

@@ -18,7 +18,7 @@ from typing import IO, TYPE_CHECKING, Any, NoReturn
 from kedro.framework.hooks import hook_impl
 from kedro.framework.project import pipelines
 
-from fruit_features import summary
+from fruit_features import object_store, summary
 from fruit_features.java import use_supported_java
 from fruit_features.parameters import nearest
 
@@ -38,7 +38,7 @@ ROOTS = frozenset({"images_root", "output_root", "models_root"})
 
 _PLACES_SHOWN = ("pca_features_csv", "rejected_images", "explained_variance", "report")
 
-_REPORTED_PACKAGES = ("fruit-features", "kedro", "pyspark", "openvino", "numpy", "scikit-learn", "pillow", "pyarrow")
+_REPORTED_PACKAGES = ("fruit-features", "kedro", "openvino", "numpy", "scikit-learn", "pillow", "pyarrow")
 
 
 def top_level_parameter(name: str) -> str:
@@ -118,6 +118,34 @@ def _ignored_by_spark(root: Path) -> Iterator[Path]:
     for folder, folders, files in os.walk(root):
         yield from (Path(folder, name) for name in (*folders, *files) if name.startswith("_") and "=" not in name)
         folders[:] = [name for name in folders if not name.startswith(("_", "."))]
+
+
+class ObjectStoreHooks:
+    """Refuses roots on S3 that are missing or closed, before Spark starts."""
+
+    def __init__(self) -> None:
+        self._roots: dict[str, str] = {}
+
+    @hook_impl
+    def after_context_created(self, context: KedroContext) -> None:
+        """Read where photos and results are."""
+        catalog = context.config_loader["catalog"]
+        output_root = catalog["feature_store"]["filepath"].rsplit("/", 2)[0]
+        self._roots = {"images": catalog["images"]["filepath"], "output": output_root}
+
+    @hook_impl
+    def before_pipeline_run(self, pipeline: Pipeline) -> None:
+        """Read a photo and write an empty object, where they are on S3.
+
+        Raises:
+            ObjectStoreError: One of them is refused.
+
+        """
+        images, output = self._roots["images"], self._roots["output"]
+        if "images" in pipeline.inputs() and images.startswith(object_store.PROTOCOLS):
+            object_store.check_readable(images)
+        if output.startswith(object_store.PROTOCOLS):
+            object_store.check_writable(output)
 
 
 class OutputLockHooks:
@@ -203,16 +231,21 @@ class SparkHooks:
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow, where it is needed, has nothing to say
         os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")  # nor to look for
         os.environ.setdefault("PYSPARK_PYTHON", sys.executable)  # else workers start whatever python3 is on PATH
-        if "SPARK_HOME" not in os.environ or "JAVA_HOME" not in os.environ:
+        is_submitted = "PYSPARK_GATEWAY_PORT" in os.environ  # spark-submit has started Java, and Java this process
+        if not is_submitted and ("SPARK_HOME" not in os.environ or "JAVA_HOME" not in os.environ):
             use_supported_java()
         if self._settings.get("spark.master", "").startswith("local"):
             os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")  # else block manager and others bind a public address
+        from pyspark import SparkConf, SparkContext
         from pyspark.sql import SparkSession
 
+        settings = {name: value for name, value in self._settings.items() if value is not None}  # null: taken back
+        if is_submitted:  # then the cluster's and the submitter's word is the last
+            SparkContext._ensure_initialized()  # noqa: SLF001 - else SparkConf is empty
+            submitted = SparkConf()
+            settings = {name: value for name, value in settings.items() if not submitted.contains(name)}
         builder = SparkSession.builder
-        for name, value in self._settings.items():
-            if value is None:  # an environment takes back what conf/base sets
-                continue
+        for name, value in settings.items():
             builder = builder.config(name, value)
         _warm_up_workers(builder.getOrCreate())
 
@@ -301,6 +334,8 @@ class RunReportHooks:
             summary.show(run_report, places)
 
     def _describe_run(self, counts: dict[str, Any]) -> dict[str, Any]:
+        import pyspark
+
         seconds = {name: round(end - start, 3) for name, (start, end) in self._node_spans.items()}
         featurizing = seconds.get("featurize_photos", 0.0)
         return {
@@ -311,6 +346,6 @@ class RunReportHooks:
             "images_per_second": round(counts["featurized"] / featurizing, 1) if featurizing else 0.0,
             "fingerprint": self._fingerprint,
             "parameters": self._parameters,
-            "versions": {"python": platform.python_version()}
+            "versions": {"python": platform.python_version(), "pyspark": pyspark.__version__}  # a cluster brings its own
             | {name: importlib.metadata.version(name) for name in _REPORTED_PACKAGES},
         }

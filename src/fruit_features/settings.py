@@ -1,21 +1,32 @@
 """Kedro project settings."""
 
+import os
 import warnings
 
 from omegaconf.resolvers import oc
 
-from fruit_features.hooks import ImagesRootHooks, OutputLockHooks, ParameterHooks, RunReportHooks, SparkHooks
+from fruit_features.hooks import (
+    ImagesRootHooks,
+    ObjectStoreHooks,
+    OutputLockHooks,
+    ParameterHooks,
+    RunReportHooks,
+    SparkHooks,
+)
 
 # Kedro's own business, at every start: it registers its resolvers by a function that OmegaConf is about to rename.
 warnings.filterwarnings("ignore", message=r"register_new_resolver\(\) is deprecated")
 
 # Last in, first out: parameters and folders are looked at before Spark starts.
-HOOKS = (RunReportHooks(), SparkHooks(), OutputLockHooks(), ImagesRootHooks(), ParameterHooks())
+HOOKS = (RunReportHooks(), SparkHooks(), ObjectStoreHooks(), OutputLockHooks(), ImagesRootHooks(), ParameterHooks())
 
 CONFIG_LOADER_ARGS = {
     "base_env": "base",
     "default_run_env": "local",
     "merge_strategy": {"parameters": "soft", "spark": "soft"},  # an environment states only what differs
-    "custom_resolvers": {"oc.env": oc.env},  # conf/emr takes its S3 roots from the environment
+    "custom_resolvers": {  # conf/emr takes its S3 roots and an endpoint from the environment
+        "oc.env": oc.env,
+        "is_set": lambda name: bool(os.environ.get(name)),
+    },
     "config_patterns": {"spark": ["spark*", "spark*/**"]},
 }

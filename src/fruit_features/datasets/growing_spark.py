@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, cast
 
 from kedro.io import DatasetError
@@ -16,8 +17,9 @@ if TYPE_CHECKING:
 
 _NOTHING_THERE = ("PATH_NOT_FOUND", "UNABLE_TO_INFER_SCHEMA")
 
-_UNCOMMITTED = "_temporary"
-"""Where Hadoop's committer gathers what tasks have written, and whence it takes *all* when a job commits."""
+_UNCOMMITTED = ("_temporary", "__magic*")
+"""Where Hadoop's committers gather what tasks have written: the one for disks takes *all* of it when a job commits; that of
+S3A, its notes of uploads that wait for the job, takes its own, and aborts the uploads of others."""
 
 _COMPLETE = "_SUCCESS"
 """What Hadoop's committer writes last."""
@@ -56,7 +58,8 @@ class GrowingSparkDataset(SparkDatasetV2):  # type: ignore[misc]
     def _save(self, data: DataFrame) -> None:
         folder = _Folder(self._spark_path)
         folder.finish_replacement()
-        folder.delete(_UNCOMMITTED)
+        for names in _UNCOMMITTED:
+            folder.delete(names)
         super()._save(data)
 
 
@@ -90,9 +93,11 @@ class _Folder:
         self._fs = self._make_path(path).getFileSystem(context._jsc.hadoopConfiguration())  # noqa: SLF001
         self.successor = f"{path}.new"
 
-    def delete(self, name: str) -> None:
-        """Delete what lies in the folder by this name, if anything does."""
-        self._fs.delete(self._make_path(self._path, name), True)
+    def delete(self, names: str) -> None:
+        """Delete what lies in the folder by names like this (a glob), if anything does."""
+        literally = re.sub(r"([\\*?\[\]{}])", r"\\\1", self._path)
+        for status in self._fs.globStatus(self._make_path(literally, names)) or ():
+            self._fs.delete(status.getPath(), True)
 
     def finish_replacement(self) -> None:
         """Put a complete successor, if there is one, in the folder's place; called again after a crash, it goes on."""

@@ -1,0 +1,113 @@
+"""Looks at an S3 bucket before a run does: a wrong name, a wrong key or a missing right is said at once, with the fix."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+PROTOCOLS = ("s3a://", "s3://")
+
+_WRONG_CREDENTIALS = {"InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken", "InvalidClientTokenId"}
+_DENIED = {"AccessDenied", "AllAccessDisabled", "403"}
+_NO_BUCKET = {"NoSuchBucket", "404"}
+_CREDENTIALS_HINT = (
+    "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a profile (AWS_PROFILE), or the role of the machine. "
+    "`aws sts get-caller-identity` tells whose are used"
+)
+
+
+class ObjectStoreError(RuntimeError):
+    """A place in an object store that a run cannot use; the message names it, says why, and what to do."""
+
+
+def check_readable(root: str) -> None:
+    """List the first objects under a root and read a byte of one.
+
+    Args:
+        root: As the user wrote it, `s3a://bucket/prefix`.
+
+    Raises:
+        ObjectStoreError: That is not possible, or nothing is there.
+
+    """
+    bucket, prefix = _split(root)
+
+    def read() -> None:
+        found = _call("list_objects_v2", Bucket=bucket, Prefix=prefix, MaxKeys=100).get("Contents", [])
+        if not found:
+            raise ObjectStoreError(
+                f"images_root={root}: there is nothing under this prefix. Upload photos to it, in a folder per label, or name "
+                "another: --params images_root=s3a://BUCKET/PREFIX"
+            )
+        key = next((item["Key"] for item in found if item["Size"]), None)
+        if key is not None:
+            _call("get_object", Bucket=bucket, Key=key, Range="bytes=0-0")
+
+    _explain(f"images_root={root}", "read", "s3:ListBucket and s3:GetObject", read)
+
+
+def check_writable(root: str) -> None:
+    """Write an empty object under a root, and delete it.
+
+    Args:
+        root: As the user wrote it, `s3a://bucket/prefix`.
+
+    Raises:
+        ObjectStoreError: That is not possible.
+
+    """
+    bucket, prefix = _split(root)
+    key = f"{prefix}_write_check/{uuid.uuid4().hex}"  # Spark and Hadoop leave out what begins with an underscore
+
+    def write() -> None:
+        _call("put_object", Bucket=bucket, Key=key, Body=b"")
+        _call("delete_object", Bucket=bucket, Key=key)
+
+    _explain(f"output_root={root}", "write", "s3:PutObject and s3:DeleteObject", write)
+
+
+def _split(root: str) -> tuple[str, str]:
+    bucket, _, prefix = root.split("://", 1)[1].partition("/")
+    return bucket, prefix.strip("/") + "/" if prefix.strip("/") else ""
+
+
+def _call(method: str, **arguments: Any) -> Any:
+    """Call S3 through the file system that Kedro's datasets use, so that endpoint and credentials are theirs."""
+    import fsspec
+
+    return fsspec.filesystem("s3").call_s3(method, **arguments)
+
+
+def _explain(place: str, deed: str, rights: str, attempt: Callable[[], None]) -> None:
+    from botocore.exceptions import ClientError, EndpointConnectionError, HTTPClientError, NoCredentialsError
+
+    try:
+        attempt()
+    except NoCredentialsError:
+        raise ObjectStoreError(f"{place}: there are no AWS credentials. Give {_CREDENTIALS_HINT}") from None
+    except (EndpointConnectionError, HTTPClientError) as error:
+        raise ObjectStoreError(f"{place}: {error}. Check AWS_ENDPOINT_URL_S3, AWS_REGION and the network") from error
+    except OSError as error:
+        cause = error.__cause__
+        if not isinstance(cause, ClientError):
+            raise ObjectStoreError(f"{place}: {error}. Check AWS_ENDPOINT_URL_S3, AWS_REGION and the network") from error
+        code = str(cause.response["Error"].get("Code"))
+        raise ObjectStoreError(f"{place}: {_reason(code, deed, rights, str(error))}") from error
+
+
+def _reason(code: str, deed: str, rights: str, answer: str) -> str:
+    if code in _NO_BUCKET:
+        return (
+            "there is no such bucket. Correct the name (FRUIT_FEATURES_S3_ROOT, or --params images_root=...,output_root=...), "
+            "or create it: `aws s3 mb s3://BUCKET`"
+        )
+    if code in _WRONG_CREDENTIALS:
+        return f"the credentials are refused ({code}). They are taken from {_CREDENTIALS_HINT}"
+    if code in _DENIED:
+        return (
+            f"these credentials may not {deed} there ({code}). Grant their user or role {rights} for it, or use another place"
+        )
+    return f"S3 answers {code}: {answer}"
