@@ -9,7 +9,7 @@ READY := $(VENV)/.ready
 
 export KEDRO_DISABLE_TELEMETRY := 1
 
-.PHONY: help setup demo demo-photos viz viz-site test test-slow test-browser fuzz bench lint format lock clean package
+.PHONY: help setup demo demo-photos viz viz-site test test-slow test-browser fuzz bench lint format lock clean package test-cluster
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -53,6 +53,9 @@ test-slow: $(READY)  ## Run the tests that take minutes: dozens of killed runs, 
 
 test-browser: $(READY)  ## Look at Kedro-Viz and at the report in a real Chromium; pictures go into tests/artifacts
 	$(BIN)/python -m pytest -m browser
+
+test-cluster: $(READY)  ## Run on YARN and S3 of its own, and break them (needs go, mvn and a JDK 17)
+	$(BIN)/python -m pytest -m cluster tests/cluster
 
 package: $(READY)  ## Make all that a cluster needs, in dist: make package [MACHINE=aarch64] [NODE_PYTHON=/usr/bin/python3.11]
 	$(BIN)/python -m fruit_features.deploy.package $(if $(MACHINE),--machine $(MACHINE)) $(if $(NODE_PYTHON),--python $(NODE_PYTHON))

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 TIMEOUT = 300.0  # seconds that a run may take on a machine that has much else to do
 LINGERING = 60.0  # seconds in which what a killed run started must have ended by itself
 _POLLING_INTERVAL = 0.005  # seconds
-_MARK = "FRUIT_FEATURES_TEST_RUN"
+MARK = "FRUIT_FEATURES_TEST_RUN"
 _PYTHON_DAEMON = "pyspark.daemon"
 
 
@@ -174,7 +174,7 @@ def complete_run(images_root: Path, outputs: Outputs, *options: str, env: str = 
 
 def marked_environment(mark: str) -> dict[str, str]:
     """This process's environment, with a mark by which `marked_processes` finds whoever inherits it."""
-    return {**os.environ, _MARK: mark}
+    return {**os.environ, MARK: mark}
 
 
 def marked_processes(mark: str) -> list[psutil.Process]:
@@ -182,7 +182,7 @@ def marked_processes(mark: str) -> list[psutil.Process]:
     found = []
     for process in psutil.process_iter():
         with suppress(psutil.Error):
-            if process.environ().get(_MARK) == mark and process.status() != psutil.STATUS_ZOMBIE:
+            if process.environ().get(MARK) == mark and process.status() != psutil.STATUS_ZOMBIE:
                 found.append(process)
     return found
 

@@ -11,10 +11,10 @@ import pandas as pd
 import psutil
 import pytest
 
-from tests.cluster import ENV, standalone_cluster
 from tests.killing import Moment, Run, complete_run, started_run
 from tests.photos import COLOURS, encoded, fruit
 from tests.runs import Outputs, run_project
+from tests.standalone_cluster import ENV, standalone_cluster
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -1,0 +1,58 @@
+"""Servers of the tests: started on loopback, found by a mark, and gone afterwards."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import time
+import uuid
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from tests.killing import kill_all, marked_environment
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+LOOPBACK = "127.0.0.1"
+START_TIMEOUT = 60.0  # seconds
+
+
+def free_ports(number: int) -> list[int]:
+    """Ports that nobody listens on."""
+    sockets = [socket.socket() for _ in range(number)]
+    for one in sockets:
+        one.bind((LOOPBACK, 0))
+    ports = [one.getsockname()[1] for one in sockets]
+    for one in sockets:
+        one.close()
+    return ports
+
+
+def listens(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        return probe.connect_ex((LOOPBACK, port)) == 0
+
+
+@contextmanager
+def daemon(
+    command: Sequence[str], log: Path, is_ready: Callable[[], bool], environment: Mapping[str, str] | None = None
+) -> Iterator[str]:
+    """Run a server, and kill it and all that it started at the end; yields the mark that all of them bear."""
+    mark = uuid.uuid4().hex
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            command, env=marked_environment(mark) | dict(environment or {}), stdin=subprocess.DEVNULL, stdout=out, stderr=out
+        )
+    try:
+        deadline = time.monotonic() + START_TIMEOUT
+        while not is_ready():
+            assert process.poll() is None, f"{command[0]} ended: {log.read_text(errors='replace')[-3000:]}"
+            assert time.monotonic() < deadline, f"{command[0]} does not answer: {log.read_text(errors='replace')[-3000:]}"
+            time.sleep(0.1)
+        yield mark
+    finally:
+        kill_all(mark)
+        process.wait()

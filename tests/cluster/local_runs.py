@@ -1,0 +1,106 @@
+"""`kedro run --env emr` on this machine, with photos and results on S3: Spark in one process, all else as on a cluster."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+import uuid
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tests.cluster import tools
+from tests.killing import TIMEOUT, kill_all, marked_environment
+from tests.runs import PROJECT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from tests.cluster.object_store import ObjectStore
+
+_POLLING_INTERVAL = 0.01  # seconds
+
+
+@dataclass
+class LocalRun:
+    """A run in a process of its own.
+
+    Attributes:
+        process: The driver.
+        log: What it says.
+        mark: Stands in the environment of every process of it.
+
+    """
+
+    process: subprocess.Popen[bytes]
+    log: Path
+    mark: str
+
+    @property
+    def text(self) -> str:
+        return self.log.read_text(errors="replace")
+
+    def wait_until(self, what: Callable[[], object], meaning: str) -> None:
+        """Wait for a moment of the run.
+
+        Raises:
+            AssertionError: The run ended before it came.
+
+        """
+        deadline = time.monotonic() + TIMEOUT
+        while not what():
+            assert self.process.poll() is None, f"it ended before {meaning}: {self.text}"
+            assert time.monotonic() < deadline, f"{meaning} does not come: {self.text}"
+            time.sleep(_POLLING_INTERVAL)
+
+    def wait(self) -> int:
+        return self.process.wait(TIMEOUT)
+
+    def kill(self) -> None:
+        """`kill -9` of everything."""
+        kill_all(self.mark)
+        self.process.wait()
+
+
+@contextmanager
+def started_here(store: ObjectStore, folder: Path, *options: str, parameters: str) -> Iterator[LocalRun]:
+    """Start a run; nothing of it is alive afterwards."""
+    folder.mkdir(parents=True, exist_ok=True)
+    mark = uuid.uuid4().hex
+    log = folder / f"{mark}.log"
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "kedro", "run", "--env", "emr", "--params", parameters, *options],
+            cwd=PROJECT,
+            env=marked_environment(mark) | emr_environment(store, folder),
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=out,
+        )
+    run = LocalRun(process, log, mark)
+    try:
+        yield run
+    finally:
+        run.kill()
+
+
+def run_here(store: ObjectStore, folder: Path, *options: str, parameters: str) -> str:
+    """Run to the end, which must be a good one; what it said."""
+    with started_here(store, folder, *options, parameters=parameters) as run:
+        assert run.wait() == 0, run.text
+    return run.text
+
+
+def emr_environment(store: ObjectStore, folder: Path) -> dict[str, str]:
+    """What lets `--env emr` run on one machine, with the jars that a cluster would have."""
+    return {
+        **store.environment,
+        "FRUIT_FEATURES_SPARK_MASTER": "local[2,4]",
+        "SPARK_DIST_CLASSPATH": f"{tools.jars('s3a')}/*",
+        "SPARK_LOCAL_DIRS": str(folder),
+        "JAVA_HOME": str(tools.java_home()),
+        "HOME": os.environ["HOME"],
+    }

@@ -1,0 +1,144 @@
+"""Photos and results on S3 from day to day: what is uploaded, changed and deleted, odd names, and a store that falters."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import pandas as pd
+import pytest
+
+from tests.cluster.fault_proxy import Fault, fault_proxy
+from tests.cluster.local_runs import run_here, started_here
+from tests.cluster.places import Prefix
+from tests.photos import encoded, fruit
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.cluster.object_store import ObjectStore
+    from tests.runs import Outputs
+
+pytestmark = pytest.mark.cluster
+
+STORE = "04_feature/feature_store/"
+FAULT_LASTS = 4.0  # seconds
+
+ODD_NAMES = (
+    "Pear/plain.jpg",
+    "Pear/with blanks.jpg",
+    "Pear/per%20cent%.jpg",
+    "Pear/plus+plus.jpg",
+    "Pear/hash#hash.jpg",
+    "Pear/comma,comma;semicolon.jpg",
+    "Pear/quote'quote\"quote.jpg",
+    "Pear/equals=ampersand&.jpg",
+    "Pear/[brackets]{braces}.jpg",
+    "Pear/star*question?.jpg",
+    "Pear/\N{PEAR}\N{RED APPLE} \u00e9.JPG",
+    "Golden, 50% + #1 \N{RED APPLE}/1.png",
+    "Golden, 50% + #1 \N{RED APPLE}/deeper still/2.jpeg",
+)
+
+
+@pytest.fixture
+def photos(store: ObjectStore, results: Prefix) -> Prefix:
+    """Photos of a test's own."""
+    return Prefix(store, results.bucket, "photos")
+
+
+def photo(seed: int, label: str = "Pear") -> bytes:
+    return encoded(fruit(label, seed), "JPEG")
+
+
+def parameters_of(photos: Prefix, results: Prefix, **featurization: object) -> str:
+    given = {"backbone": "efficientnet_lite0", **featurization}
+    roots = f"images_root={photos.uri},output_root={results.uri}"
+    return ",".join([roots, *(f"featurization.{name}={value}" for name, value in given.items())])
+
+
+def exported_names(outputs: Outputs, photos: Prefix) -> list[str]:
+    table = outputs.pca_features_csv()
+    assert table["path"].str.startswith(f"{photos.uri}/").all()
+    return sorted(path.removeprefix(f"{photos.uri}/") for path in table["path"])
+
+
+def test_what_is_uploaded_changed_or_deleted_is_followed(photos: Prefix, results: Prefix, tmp_path: Path) -> None:
+    for seed, name in enumerate(ODD_NAMES):
+        photos.put(name, photo(seed))
+    parameters = parameters_of(photos, results)
+    run_here(results.store, tmp_path, parameters=parameters)
+    first = results.download(tmp_path / "first")
+    assert exported_names(first, photos) == sorted(ODD_NAMES)
+    labels = dict(zip(first.pca_features_csv()["path"], first.pca_features_csv()["label"], strict=True))
+    assert labels == {f"{photos.uri}/{name}": name.split("/")[-2] for name in ODD_NAMES}
+
+    time.sleep(1.1)  # S3 tells times in whole seconds
+    changed, deleted, uploaded = ODD_NAMES[2], ODD_NAMES[4], ("Plum/1.jpg", "Plum/nothing.jpg", "Plum/broken #1.jpg")
+    photos.put(changed, photo(100))
+    photos.delete(deleted)
+    for name, content in zip(uploaded, (photo(101), b"", photo(102)[:500]), strict=True):
+        photos.put(name, content)
+    run_here(results.store, tmp_path, parameters=parameters)
+    second = results.download(tmp_path / "second")
+    assert exported_names(second, photos) == sorted({*ODD_NAMES, uploaded[0]} - {deleted})
+    assert second.counts() == {"listed": 15, "featurized": 4, "reused": 11, "rejected": 2, "exported": 13}
+    reasons = second.rejected_images().set_index("path")["reason"]
+    assert reasons[f"{photos.uri}/{uploaded[1]}"] == "empty file"
+    assert "Truncated" in reasons[f"{photos.uri}/{uploaded[2]}"]
+
+    scratch = Prefix(results.store, results.bucket, "runs/scratch")
+    scratch.upload(second.networks, "06_models/networks")
+    run_here(results.store, tmp_path, parameters=parameters_of(photos, scratch))
+    assert scratch.download(tmp_path / "scratch").csv_bytes() == second.csv_bytes()
+
+
+@pytest.mark.parametrize("fault", ["slow down", "cut"])
+def test_a_store_that_falters_is_waited_for(
+    fault: Fault, sample: Prefix, results: Prefix, local_run: Outputs, tmp_path: Path
+) -> None:
+    with (
+        fault_proxy(results.store.port) as proxy,
+        started_here(
+            results.store.through(proxy.port), tmp_path, parameters=parameters_of(sample, results, chunk_size=60)
+        ) as run,
+    ):
+        for moment in (STORE, "07_model_output/"):
+            run.wait_until(lambda below=moment: results.pending_uploads(below), f"{moment} is being written")
+            proxy.fail(fault)
+            time.sleep(FAULT_LASTS)
+            proxy.fail("none")
+        assert run.wait() == 0, run.text
+    assert proxy.n_refused
+    outputs = results.download(tmp_path / "results")
+    assert len(outputs.csv_bytes().splitlines()) == len(local_run.csv_bytes().splitlines())
+    pd.testing.assert_frame_equal(
+        outputs.pca_features_csv().drop(columns="path"), local_run.pca_features_csv().drop(columns="path")
+    )
+    assert outputs.counts()["rejected"] == 0
+
+
+def test_a_replaced_store_that_is_killed_half_way_is_whole_after_the_next_run(
+    photos: Prefix, results: Prefix, tmp_path: Path
+) -> None:
+    names = [f"Pear/{seed}.jpg" for seed in range(8)]
+    for seed, name in enumerate(names):
+        photos.put(name, photo(seed))
+    parameters = parameters_of(photos, results, chunk_size=3)
+    run_here(results.store, tmp_path, parameters=parameters)
+    before = results.download(tmp_path / "before")
+    for moment, below in (("written", "feature_store.new/part-"), ("to be renamed", "feature_store.new/_SUCCESS")):
+        with (
+            fault_proxy(results.store.port) as proxy,
+            started_here(results.store.through(proxy.port), tmp_path, "--pipeline", "compact", parameters=parameters) as run,
+        ):
+            run.wait_until(lambda below=below: results.names(f"04_feature/{below}"), f"the new store is {moment}")
+            proxy.fail("cut")
+            run.kill()
+    said = run_here(results.store, tmp_path, parameters=parameters)
+    after = results.download(tmp_path / "after")
+    assert after.csv_bytes() == before.csv_bytes(), said
+    store = after.feature_store()
+    assert sorted(store["path"]) == [f"{photos.uri}/{name}" for name in sorted(names)]
+    assert not results.names("04_feature/feature_store.new")
+    assert not results.pending_uploads()
