@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.cluster
 
 STORE = "04_feature/feature_store/"
+NO_REPORT = ("--to-outputs", "pca_features_csv")  # where nobody looks at the plots
 FAULT_LASTS = 4.0  # seconds
 
 ODD_NAMES = (
@@ -89,7 +90,7 @@ def test_what_is_uploaded_changed_or_deleted_is_followed(photos: Prefix, results
 
     scratch = Prefix(results.store, results.bucket, "runs/scratch")
     scratch.upload(second.networks, "06_models/networks")
-    run_here(results.store, tmp_path, parameters=parameters_of(photos, scratch))
+    run_here(results.store, tmp_path, *NO_REPORT, parameters=parameters_of(photos, scratch))
     assert scratch.download(tmp_path / "scratch").csv_bytes() == second.csv_bytes()
 
 
@@ -125,7 +126,7 @@ def test_a_replaced_store_that_is_killed_half_way_is_whole_after_the_next_run(
     for seed, name in enumerate(names):
         photos.put(name, photo(seed))
     parameters = parameters_of(photos, results, chunk_size=3)
-    run_here(results.store, tmp_path, parameters=parameters)
+    run_here(results.store, tmp_path, *NO_REPORT, parameters=parameters)
     before = results.download(tmp_path / "before")
     for moment, below in (("written", "feature_store.new/part-"), ("to be renamed", "feature_store.new/_SUCCESS")):
         with (
@@ -135,7 +136,7 @@ def test_a_replaced_store_that_is_killed_half_way_is_whole_after_the_next_run(
             run.wait_until(lambda below=below: results.names(f"04_feature/{below}"), f"the new store is {moment}")
             proxy.fail("cut")
             run.kill()
-    said = run_here(results.store, tmp_path, parameters=parameters)
+    said = run_here(results.store, tmp_path, *NO_REPORT, parameters=parameters)
     after = results.download(tmp_path / "after")
     assert after.csv_bytes() == before.csv_bytes(), said
     store = after.feature_store()

@@ -57,6 +57,7 @@ def test_wheels_of_the_other_machine_may_ask_for_no_newer_c_library() -> None:
     platforms = Target("aarch64", Path("/usr/bin/python3.11")).platforms
     assert {"manylinux_2_34_aarch64", "manylinux_2_17_aarch64", "manylinux2014_aarch64"} <= set(platforms)
     assert "manylinux_2_35_aarch64" not in platforms
+    assert "manylinux_2_35_aarch64" in Target("aarch64", Path("/usr/bin/python3.11"), glibc=35).platforms
 
 
 def test_tests_and_plug_ins_are_not_packed(tmp_path: Path) -> None:

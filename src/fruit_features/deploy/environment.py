@@ -25,14 +25,18 @@ NOT_SHIPPED = frozenset(
 )  # fmt: skip
 """Direct dependencies that no run on a cluster asks for; what only they need stays away with them."""
 
-GLIBC = range(34, 4, -1)
-"""Minor versions of the C library that wheels may ask for: Amazon Linux 2023 has 2.34."""
+AMAZON_LINUX_GLIBC = 34
+"""Amazon Linux 2023 has version 2.34 of the C library, which decides on the wheels that run there."""
+
+_OLDEST_GLIBC = 5
 
 _NOT_PACKED = re.compile(
     r"site-packages/(bin|share|[^/]+/include|.*/tests?|plotly/labextension)$|__pycache__$|\.pyi$"
     r"|/openvino/libs/(libopenvino_intel_[gn]pu_plugin\.so|cache\.json)$"  # the engine computes on processors alone
 )
 """Scripts, headers and tests of packages, plug-ins of notebooks, and half of OpenVINO."""
+
+_HINTS = {"aarch64": ". OpenVINO needs glibc 2.35 there (--glibc 35), and Amazon Linux 2023 has 2.34: take nodes of x86_64"}
 
 _COMPRESSION = 4
 """Of 9: higher levels take twice as long to save two in a hundred."""
@@ -49,16 +53,19 @@ class Target:
     Attributes:
         machine: `x86_64` or `aarch64`.
         python: The interpreter, of this Python's minor version, that is installed on every node.
+        glibc: Minor version of their C library (2.x).
 
     """
 
     machine: str
     python: Path
+    glibc: int = AMAZON_LINUX_GLIBC
 
     @property
     def platforms(self) -> list[str]:
         """Tags of the wheels that run there."""
-        return [*(f"manylinux_2_{minor}_{self.machine}" for minor in GLIBC), f"manylinux2014_{self.machine}"]
+        minors = range(self.glibc, _OLDEST_GLIBC - 1, -1)
+        return [*(f"manylinux_2_{minor}_{self.machine}" for minor in minors), f"manylinux2014_{self.machine}"]
 
 
 def select_requirements(lock: str, not_shipped: Iterable[str] = NOT_SHIPPED) -> str:
@@ -111,6 +118,9 @@ def build_environment(lock: str, wheel: Path, target: Target, folder: Path) -> N
         target: The machine that it is for.
         folder: Where it is laid out; empty.
 
+    Raises:
+        RuntimeError: A package has no wheel for that machine.
+
     """
     folder.mkdir(parents=True)
     requirements = folder.with_name(f"{folder.name}.lock")
@@ -129,7 +139,13 @@ def _pip_install(*what: str, target: Target, packages: Path) -> None:
     platforms = [option for platform in target.platforms for option in ("--platform", platform)]
     where = ["--no-deps", "--no-compile", "--target", str(packages), "--upgrade", "--implementation", "cp", *platforms]
     quiet = ["--quiet", "--disable-pip-version-check", "--no-warn-script-location", "--no-input"]
-    subprocess.run([sys.executable, "-m", "pip", "install", *quiet, *where, *what], check=True)  # noqa: S603 - our own
+    command = [sys.executable, "-m", "pip", "install", *quiet, *where, *what]
+    result = subprocess.run(command, stderr=subprocess.PIPE, text=True, check=False)  # noqa: S603 - our own
+    if result.returncode:
+        raise RuntimeError(
+            f"no environment for {target.machine}, glibc 2.{target.glibc} and Python {sys.version_info.major}."
+            f"{sys.version_info.minor}: {result.stderr.strip().splitlines()[-1]}{_HINTS.get(target.machine, '')}"
+        )
 
 
 def pack(folder: Path, archive: Path) -> None:

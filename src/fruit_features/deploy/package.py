@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from fruit_features import __version__
 from fruit_features.deploy import run
-from fruit_features.deploy.environment import Target, build_environment, pack
+from fruit_features.deploy.environment import AMAZON_LINUX_GLIBC, Target, build_environment, pack
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,6 +28,7 @@ WHEEL = f"fruit_features-{__version__}-py3-none-any.whl"
 
 def build_wheel(project: Path, dist: Path) -> Path:
     """Build the project's wheel, as `kedro package` does, but with the build backend of this environment."""
+    shutil.rmtree(project / "build", ignore_errors=True)  # setuptools would pack what an earlier version left there
     command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(dist), str(project)]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)  # noqa: S603 - our own
     return dist / WHEEL
@@ -80,9 +81,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
         default=Path(sys.executable).resolve(),
         help=f"where Python {sys.version_info.major}.{sys.version_info.minor} is on every node (default: where it is here)",
     )
+    parser.add_argument(
+        "--glibc",
+        type=int,
+        default=AMAZON_LINUX_GLIBC,
+        help="minor version of the nodes' C library (default: %(default)s, as on Amazon Linux 2023)",
+    )
     given = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    for file in package(Path.cwd(), Path("dist"), Target(given.machine, given.python)):
+    try:
+        files = package(Path.cwd(), Path("dist"), Target(given.machine, given.python, given.glibc))
+    except RuntimeError as error:
+        sys.exit(f"Error: {error}")
+    for file in files:
         logger.info("%8.1f MB  %s", file.stat().st_size / 1e6, file)
 
 
