@@ -86,17 +86,23 @@ class Tab:
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
+def chromium() -> str:
+    """The browser's program; without one, nothing here is worth starting."""
     found = next(filter(None, map(shutil.which, CHROMIUM_NAMES)), None)
     if found is None:
         pytest.exit(
             f"No Chromium on PATH (looked for {', '.join(CHROMIUM_NAMES)}): install one, as by `apt-get install chromium`",
             returncode=1,
         )
+    return found
+
+
+@pytest.fixture(scope="session")
+def browser(chromium: str) -> Iterator[Browser]:
     with sync_playwright() as playwright:
         playwright.selectors.set_test_id_attribute("data-test")  # Kedro-Viz's own
         expect.set_options(timeout=_LONGEST_WAIT)
-        browser = playwright.chromium.launch(executable_path=found, args=list(CHROMIUM_FLAGS))
+        browser = playwright.chromium.launch(executable_path=chromium, args=list(CHROMIUM_FLAGS))
         yield browser
         browser.close()
 
@@ -117,7 +123,7 @@ def tab(browser: Browser, screenshots: Path) -> Iterator[Tab]:
 
 
 @pytest.fixture(scope="session")
-def project(photo_tree: PhotoTree, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def project(chromium: str, photo_tree: PhotoTree, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the project after `kedro run` on some forty photos, five of which are broken."""
     project = copy_project(tmp_path_factory.mktemp("seen") / "project")
     shutil.copytree(photo_tree.root, project / "data" / "01_raw" / "images")
