@@ -27,7 +27,7 @@ N_PHOTOS, N_FEATURES = 50, 6
 PATHS = [f"file:/photos/{number:02}.jpg" for number in range(N_PHOTOS)]
 LABELS = [f"label {number % 3}" for number in range(N_PHOTOS)]
 
-PLAIN = ExportParameters(max_reject_ratio=None, escape_formulas=False)
+PLAIN = ExportParameters(max_reject_ratio=None, escape_formulas=False, n_csv_files=1)
 
 
 @pytest.fixture(scope="module")
@@ -119,6 +119,15 @@ def test_the_csv_is_one_part_in_the_order_of_paths(features: DataFrame) -> None:
     assert [row["path"] for row in ordered.collect()] == PATHS
 
 
+def test_several_csv_files_are_in_the_order_of_paths_too(features: DataFrame) -> None:
+    shuffled = features.orderBy("features").repartition(3)
+    ordered = sort_for_csv(shuffled, PLAIN.model_copy(update={"n_csv_files": 4}))
+    parts = ordered.select("path").rdd.glom().map(lambda rows: [row["path"] for row in rows]).collect()
+    assert len(parts) == 4
+    assert all(parts)
+    assert [path for part in parts for path in part] == PATHS
+
+
 FORMULAS = ["=1+2", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1"]
 HARMLESS = ["Apple", "1=1", " =1", "a\n=1", "", "'=1"]
 
@@ -191,7 +200,7 @@ def test_too_many_rejects_stop_the_run_where_the_parameters_say_so(
 ) -> None:
     photos, table = paths(spark, range(10)), exported(spark, range(7))
     rejects = rejected(spark, "empty file", "not an image", "empty file")
-    parameters = ExportParameters(max_reject_ratio=ratio, escape_formulas=False)
+    parameters = PLAIN.model_copy(update={"max_reject_ratio": ratio})
     if not is_refused:
         assert account_for_photos(photos, photos, table, rejects, parameters)["rejected"] == 3
         return

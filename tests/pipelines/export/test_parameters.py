@@ -15,4 +15,4 @@ from fruit_features.pipelines.export.parameters import ExportParameters
 )
 def test_wrong_values_are_refused_by_name(changes: dict[str, Any]) -> None:
     with pytest.raises(ValidationError, match=next(iter(changes))):
-        ExportParameters(**({"max_reject_ratio": None, "escape_formulas": False} | changes))
+        ExportParameters(**({"max_reject_ratio": None, "escape_formulas": False, "n_csv_files": 1} | changes))

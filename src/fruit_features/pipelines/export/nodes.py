@@ -49,14 +49,16 @@ def project_features(features: DataFrame, pca_model: pd.DataFrame, network: Netw
 
 
 def sort_for_csv(pca_features: DataFrame, parameters: ExportParameters) -> DataFrame:
-    """Bring all rows into one partition, sorted by path: one CSV file that is the same whenever the rows are.
+    """Sort the rows by path, into as many partitions as there are to be CSV files: one is the same whenever the rows are.
 
     Args:
         pca_features: path, label, pca_1 .. pca_k.
-        parameters: Whether to disarm what a spreadsheet would take for a formula.
+        parameters: How many files, and whether to disarm what a spreadsheet would take for a formula.
 
     """
-    rows = pca_features.repartition(1).sortWithinPartitions("path")
+    n_files = parameters.n_csv_files
+    spread = pca_features.repartition(1) if n_files == 1 else pca_features.repartitionByRange(n_files, "path")
+    rows = spread.sortWithinPartitions("path")
     if not parameters.escape_formulas:
         return rows
     return rows.withColumns({name: escape_formula(name) for name in ("path", "label")})
