@@ -16,7 +16,7 @@ PRECISIONS = ("f32", "bf16", "int8")
 
 
 def kedro_run(
-    images: Path,
+    images: Path | str,
     output: Path,
     *,
     models: Path | None = None,
