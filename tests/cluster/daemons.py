@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 LOOPBACK = "127.0.0.1"
 START_TIMEOUT = 60.0  # seconds
 
+LIGHT_JAVA = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
+"""Java that starts fast and ends soon, as the project's own on a laptop."""
+
 
 def free_ports(number: int) -> list[int]:
     """Ports that nobody listens on."""

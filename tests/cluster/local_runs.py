@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tests.cluster import tools
+from tests.cluster.daemons import LIGHT_JAVA
 from tests.killing import TIMEOUT, kill_all, marked_environment
 from tests.runs import PROJECT
 
@@ -102,5 +103,6 @@ def emr_environment(store: ObjectStore, folder: Path) -> dict[str, str]:
         "SPARK_DIST_CLASSPATH": f"{tools.jars('s3a')}/*",
         "SPARK_LOCAL_DIRS": str(folder),
         "JAVA_HOME": str(tools.java_home()),
+        "JDK_JAVA_OPTIONS": " ".join(LIGHT_JAVA),
         "HOME": os.environ["HOME"],
     }

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pyspark
 
 from tests.cluster import tools
-from tests.cluster.daemons import LOOPBACK
+from tests.cluster.daemons import LIGHT_JAVA, LOOPBACK
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 TIMEOUT = 300.0  # seconds that an application may take on a machine that has much else to do
 _POLLING_INTERVAL = 0.05  # seconds
-_LIGHT_JAVA = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 SPARK_HOME = Path(pyspark.__file__).parent
 
 
@@ -134,8 +133,8 @@ def submitted(
         "spark.executor.cores": "1",
         "spark.executor.memory": "1g",
         "spark.driver.memory": "1g",
-        "spark.driver.extraJavaOptions": _LIGHT_JAVA,
-        "spark.executor.extraJavaOptions": _LIGHT_JAVA,
+        "spark.driver.extraJavaOptions": " ".join(LIGHT_JAVA),
+        "spark.executor.extraJavaOptions": " ".join(LIGHT_JAVA),
         "spark.driver.bindAddress": LOOPBACK,
         "spark.sql.shuffle.partitions": "2",
         "spark.yarn.report.interval": "500ms",
@@ -158,7 +157,7 @@ def submitted(
         "HADOOP_CONF_DIR": str(yarn.configuration),
         "JAVA_HOME": str(tools.java_home()),
         "SPARK_HOME": str(SPARK_HOME),
-        "SPARK_SUBMIT_OPTS": _LIGHT_JAVA,
+        "SPARK_SUBMIT_OPTS": " ".join(LIGHT_JAVA),
         **here,
     }
     with said.open("wb") as out:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import escape
 
 from tests.cluster import tools
-from tests.cluster.daemons import LOOPBACK, daemon, free_ports
+from tests.cluster.daemons import LIGHT_JAVA, LOOPBACK, daemon, free_ports
 from tests.killing import MARK, marked_processes, runs
 
 if TYPE_CHECKING:
@@ -83,8 +83,7 @@ def running_yarn(folder: Path) -> Iterator[Yarn]:
     classpath = f"{configuration}:{tools.jars('yarn')}/*"
     options = [
         "-Xmx512m",
-        "-XX:TieredStopAtLevel=1",
-        "-XX:+UseSerialGC",
+        *LIGHT_JAVA,
         "--add-opens",
         "java.base/java.lang=ALL-UNNAMED",
         f"-Dyarn.log.dir={folder}",
