@@ -20,6 +20,7 @@ from pyspark.sql import functions as F
 from fruit_features.cli import run
 from fruit_features.datasets import GrowingSparkDataset
 from fruit_features.pipeline_registry import register_pipelines
+from fruit_features.pipelines.reporting.nodes import PHOTOS_PER_LABEL
 from tests.photos import COLOURS, encoded, fruit
 from tests.runs import PROJECT, Outputs, as_path, run_project
 
@@ -170,7 +171,7 @@ def test_results_are_reported_without_the_photos(full_run: Outputs, few_photos: 
     outputs = run_project(few_photos, full_run.with_networks_only(tmp_path / "data"))
     shutil.rmtree(few_photos)
     page = run_project(few_photos, outputs, "reporting").report()
-    assert page.count("<i>no picture</i>") == 4 * len(COLOURS)
+    assert page.count("<i>no picture</i>") == PHOTOS_PER_LABEL
     assert "data:image/jpeg;base64," not in page
 
 
