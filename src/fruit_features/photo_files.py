@@ -12,6 +12,8 @@ from pyarrow import fs
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    import pyarrow as pa
+
 S3_SCHEMES = frozenset({"s3", "s3a", "s3n"})
 
 MAX_BYTES_AHEAD = 2**26
@@ -92,6 +94,11 @@ class PhotoReader:
             else:
                 _file_systems[key] = fs.S3FileSystem(**self.s3, region=fs.resolve_s3_region(authority))
         return _file_systems[key]
+
+
+def files_of(batch: pa.RecordBatch) -> Iterator[tuple[str, int]]:
+    """What `PhotoReader.read` takes, from a batch of a listing: path, length."""
+    return zip(batch.column("path").to_pylist(), batch.column("length").to_pylist(), strict=True)
 
 
 def _local() -> fs.FileSystem:

@@ -84,7 +84,8 @@ def select_requirements(lock: str, not_shipped: Iterable[str] = NOT_SHIPPED) -> 
     if unknown:
         raise ValueError(f"the lock file has no {', '.join(sorted(unknown))}: correct NOT_SHIPPED in {__file__}")
     required_by = {name: _who_requires(text) for name, text in requirements.items()}
-    return "".join(text for name, text in requirements.items() if name in _reachable(required_by, set(not_shipped)))
+    shipped = _reachable(required_by, set(not_shipped))
+    return "".join(text for name, text in requirements.items() if name in shipped)
 
 
 def _split(lock: str) -> dict[str, str]:

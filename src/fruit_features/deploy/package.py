@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-CONFIGURATION = "conf-fruit_features.tar.gz"
 WHEEL = f"fruit_features-{__version__}-py3-none-any.whl"
 
 
@@ -65,9 +64,9 @@ def package(project: Path, dist: Path, target: Target) -> list[Path]:
         folder = Path(work, "environment")
         build_environment((project / "requirements.lock").read_text(), wheel, target, folder)
         pack(folder, environment)
-    pack_configuration(project / "conf", dist / CONFIGURATION)
+    pack_configuration(project / "conf", dist / run.ARCHIVE)
     shutil.copyfile(run.__file__, entry_point)
-    return [wheel, dist / CONFIGURATION, environment, entry_point]
+    return [wheel, dist / run.ARCHIVE, environment, entry_point]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

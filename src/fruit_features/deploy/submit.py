@@ -19,6 +19,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from fruit_features import summary
 from fruit_features.deploy.aws import Aws, Call, Location, SubmitError
 from fruit_features.deploy.emr import Job, choose
+from fruit_features.deploy.run import ARCHIVE as CONFIGURATION
 from fruit_features.parameters import nearest
 from fruit_features.pipelines.featurization.fingerprint import fingerprint_configuration
 
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 ENTRY_POINT = "run.py"
-CONF = "conf-fruit_features.tar.gz"
 ENVIRONMENT = "environment-{machine}.tar.gz"
 """What `make package` leaves in `dist/` for a job; the wheel is in the environment already."""
 
@@ -176,7 +176,7 @@ def prepare(
     if not s3_root.startswith("s3://") or re.search(r"[\s,#]", s3_root):  # three that part options, parameters and archives
         raise SubmitError(f"--s3-root {s3_root}: it looks like s3://my-bucket/fruits, without blanks, commas and #")
     root = Location.parse(s3_root)
-    names = (ENTRY_POINT, CONF, environment := ENVIRONMENT.format(machine=machine))
+    names = (ENTRY_POINT, CONFIGURATION, environment := ENVIRONMENT.format(machine=machine))
     _check_dist(dist, names)
     roots = {"images_root": (root / "images").spark_uri, "output_root": (root / "output").spark_uri}
     places, configuration = _read_conf({**roots, **given}, pipeline)
@@ -186,7 +186,7 @@ def prepare(
     job = Job(
         entry_point=artifacts[ENTRY_POINT].location,
         arguments=("--env", ENV, *only, "--params", ",".join(all_params)),
-        archives=(f"{artifacts[environment].location}#environment", f"{artifacts[CONF].location}#conf"),
+        archives=(f"{artifacts[environment].location}#environment", f"{artifacts[CONFIGURATION].location}#conf"),
         settings=settings,
         logs=root / "logs",
     )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from fruit_features.imaging import ImageError, thumbnail
+from fruit_features.photo_files import files_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -41,10 +42,9 @@ class PhotoShrinker:
 
         """
         for batch in batches:
-            paths, lengths = batch.column("path"), batch.column("length")
-            contents = self._reader.read(zip(paths.to_pylist(), lengths.to_pylist(), strict=True))
+            contents = self._reader.read(files_of(batch))
             thumbnails = pa.array([None if content is None else _shrink(content) for content in contents], pa.binary())
-            yield pa.RecordBatch.from_arrays([paths, thumbnails], ["path", "thumbnail"])
+            yield pa.RecordBatch.from_arrays([batch.column("path"), thumbnails], ["path", "thumbnail"])
 
 
 def _shrink(content: bytes) -> bytes | None:
