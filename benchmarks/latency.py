@@ -7,6 +7,7 @@ table has their CPU seconds. One photo at a time is how Spark's own binaryFile s
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 import statistics
 import sys
@@ -16,7 +17,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import psutil
 from harness import machine, project
 from harness.photos import repeat_photos
 from harness.places import BENCHMARKS, PROJECT, QUIET
@@ -24,7 +24,7 @@ from harness.processes import ContestantError, Measured, end_all_when_terminated
 from harness.tables import command_line, provenance, publish, table
 
 sys.path.append(str(PROJECT))  # the tests' S3 server
-from harness.latency import far_away, round_trip
+from harness.latency import cpu_seconds_of_stores, far_away, round_trip
 from tests.cluster.local_runs import emr_environment
 from tests.cluster.object_store import running_store
 from tests.cluster.places import Prefix
@@ -49,6 +49,7 @@ class Run:
         place: Where the photos were.
         n_ahead: Photos that a worker fetched at once.
         measured: Seconds and memory.
+        photos: Photos.
         photos_per_second: Speed of the featurization.
         store_seconds: CPU seconds of the S3 server and the proxy.
 
@@ -58,8 +59,15 @@ class Run:
     place: str
     n_ahead: int
     measured: Measured
+    photos: int
     photos_per_second: float
     store_seconds: float
+
+    @property
+    def photos_per_second_beside_store(self) -> float:
+        """Speed, had the S3 server and the proxy run elsewhere: their CPU seconds would have been the project's, on every core."""
+        seconds = self.photos / self.photos_per_second - self.store_seconds / (os.cpu_count() or 1)
+        return self.photos / seconds
 
     def as_record(self) -> dict[str, object]:
         """Plain numbers, for JSON."""
@@ -97,11 +105,12 @@ class Bench:
         command = project.kedro_run(
             images, output, models=self.scratch / "models", conf=self._configuration(n_ahead), env="emr", weights=self.weights
         )
-        before = _cpu_seconds_of_stores()
+        before = cpu_seconds_of_stores()
         environment = emr_environment(store, self.scratch) | QUIET
         measured = run_cold(command, cwd=PROJECT, log=self.scratch / "run.log", env=environment)
-        speed = project.read_report(output)["images_per_second"]
-        run = Run(round_, place, n_ahead, measured, speed, _cpu_seconds_of_stores() - before)
+        report = project.read_report(output)
+        speed = report["images_per_second"]
+        run = Run(round_, place, n_ahead, measured, report["counts"]["featurized"], speed, cpu_seconds_of_stores() - before)
         print(
             f"round {round_}: {place}, {n_ahead} at a time: {speed:.1f} photos/s, store {run.store_seconds:.1f} s", flush=True
         )
@@ -172,18 +181,13 @@ def _parse_arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _cpu_seconds_of_stores() -> float:
-    """CPU seconds that the servers under this process have taken so far."""
-    servers = [process for process in psutil.Process().children() if process.name() in ("versitygw", "toxiproxy")]
-    return sum(process.cpu_times().user + process.cpu_times().system for process in servers)
-
-
 def _table(runs: Sequence[Run], round_trips: dict[str, float]) -> str:
     local = {run.round: run for run in runs if run.place == LOCAL}
     rows = []
     for place, n_ahead in dict.fromkeys((run.place, run.n_ahead) for run in runs):
         same = [run for run in runs if (run.place, run.n_ahead) == (place, n_ahead)]
         ratio = statistics.median(run.photos_per_second / local[run.round].photos_per_second for run in same)
+        alone = statistics.median(run.photos_per_second_beside_store / local[run.round].photos_per_second for run in same)
         rows.append(
             [
                 place,
@@ -191,6 +195,7 @@ def _table(runs: Sequence[Run], round_trips: dict[str, float]) -> str:
                 str(n_ahead),
                 f"{statistics.median(run.photos_per_second for run in same):,.1f}",
                 f"{ratio:.0%}",
+                f"{alone:.0%}",
                 f"{statistics.median(run.store_seconds for run in same):,.1f}",
                 f"{max(run.measured.peak_memory.worker for run in same):,.0f}",
             ]
@@ -201,6 +206,7 @@ def _table(runs: Sequence[Run], round_trips: dict[str, float]) -> str:
         "photos fetched at once",
         "photos/s",
         "of local disk",
+        "had the store its own cores",
         "store's CPU, s",
         "worker, MiB",
     ]

@@ -10,6 +10,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+import psutil
 from tests.cluster import tools
 from tests.cluster.daemons import LOOPBACK, daemon, free_ports, listens
 
@@ -56,6 +57,12 @@ def round_trip(port: int) -> float:
         taken.append(time.perf_counter() - started)
         connection.close()
     return 1000 * statistics.median(taken)
+
+
+def cpu_seconds_of_stores() -> float:
+    """CPU seconds that the servers under this process have taken so far."""
+    servers = [process for process in psutil.Process().children() if process.name() in ("versitygw", "toxiproxy")]
+    return sum(process.cpu_times().user + process.cpu_times().system for process in servers)
 
 
 def _proxy() -> Path:

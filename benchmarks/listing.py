@@ -1,0 +1,178 @@
+"""How long it takes to list many photos and to plan what is new, on the local disk and on S3, and what memory that takes.
+
+Runs end at `find_pending_photos`: the photos are listed, labelled and compared with the feature store, and none is read. The
+smallest number tells what any run takes to start; the others, what a photo more takes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import statistics
+import sys
+import tempfile
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness import machine, project
+from harness.photos import repeat_photos
+from harness.places import BENCHMARKS, PROJECT, QUIET
+from harness.processes import ContestantError, Measured, end_all_when_terminated, run_cold
+from harness.tables import command_line, number_with_range, provenance, publish, table
+
+sys.path.append(str(PROJECT))  # the tests' S3 server
+from harness.latency import cpu_seconds_of_stores
+from tests.cluster.local_runs import emr_environment
+from tests.cluster.object_store import running_store
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tests.cluster.object_store import ObjectStore
+
+SIZES = (1_000, 10_000, 100_000)
+LAST_NODE = "find_pending_photos"
+LOCAL, S3 = "local disk", "S3"
+BUCKET = "photos"
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run up to `LAST_NODE`.
+
+    Attributes:
+        place: Where the photos were.
+        photos: Photos.
+        measured: Seconds and memory, of the whole process.
+        store_seconds: CPU seconds of the S3 server.
+
+    """
+
+    place: str
+    photos: int
+    measured: Measured
+    store_seconds: float
+
+    def as_record(self) -> dict[str, object]:
+        """Plain numbers, for JSON."""
+        return {
+            "place": self.place,
+            "photos": self.photos,
+            **self.measured.as_record(),
+            "store_cpu_seconds": round(self.store_seconds, 1),
+        }
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Lists photos in `conf/emr` on this machine; the same files are a folder of the local disk and a bucket.
+
+    Attributes:
+        scratch: Folder for outputs.
+        store: The S3 server. It serves the files below its folder, by whomever they were put there.
+        weights: As `featurization.weights`.
+
+    """
+
+    scratch: Path
+    store: ObjectStore
+    weights: str | None
+
+    def run(self, place: str, n_photos: int) -> Run:
+        """Run once, with the network that the first run keeps."""
+        images = str(self.folder(n_photos)) if place == LOCAL else f"s3a://{BUCKET}/{n_photos}"
+        output = self.scratch / "output"
+        shutil.rmtree(output, ignore_errors=True)
+        command = project.kedro_run(images, output, models=self.scratch / "models", env="emr", weights=self.weights)
+        before = cpu_seconds_of_stores()
+        environment = emr_environment(self.store, self.scratch) | QUIET
+        measured = run_cold(
+            [*command, f"--to-nodes={LAST_NODE}"], cwd=PROJECT, log=self.scratch / "run.log", env=environment
+        )
+        run = Run(place, n_photos, measured, cpu_seconds_of_stores() - before)
+        print(f"{n_photos:9,} photos, {place:10}: {measured.seconds:6.1f} s, store {run.store_seconds:.1f} s", flush=True)
+        return run
+
+    def folder(self, n_photos: int) -> Path:
+        """Where the photos of a size lie."""
+        return self.store.folder / BUCKET / str(n_photos)
+
+
+def main() -> int:
+    """Make the photos, list them in turn, print and write the table."""
+    end_all_when_terminated()
+    arguments = _parse_arguments()
+    with ExitStack() as stack:
+        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="fruit_features_", dir=arguments.scratch)))
+        store = stack.enter_context(running_store(scratch / "s3"))
+        store.client.create_bucket(Bucket=BUCKET)
+        bench = Bench(scratch, store, arguments.weights)
+        for size in arguments.sizes:
+            repeat_photos(arguments.images, bench.folder(size), size)
+        try:
+            bench.run(LOCAL, min(arguments.sizes))  # builds the network, and does not count
+            runs = [
+                bench.run(place, size) for _ in range(arguments.runs) for size in arguments.sizes for place in (LOCAL, S3)
+            ]
+        except ContestantError as error:
+            print(error)
+            return 1
+    described = machine.describe()
+    versions = machine.versions(("pyspark", "pyarrow"))
+    results = {
+        "command": command_line(),
+        "machine": described,
+        "versions": versions,
+        "runs": [run.as_record() for run in runs],
+    }
+    heading = f"listed and planned, not read; rounds: {arguments.runs}"
+    publish(arguments.out, results, "\n\n".join([heading, provenance(described, versions), _table(runs)]))
+    return 0
+
+
+def _parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--images", type=lambda path: Path(path).resolve(), required=True, help="folder of labelled photos")
+    parser.add_argument("--weights", help="as featurization.weights; default: the project's")
+    parser.add_argument("--sizes", type=_sizes, default=SIZES, help="numbers of photos, such as 1000,3000")
+    parser.add_argument("--runs", type=int, default=3, help="rounds")
+    parser.add_argument("--out", type=Path, default=BENCHMARKS / "listing.json", help="results; the table goes beside it")
+    parser.add_argument("--scratch", type=Path, help="folder for photos and outputs; default: the system's")
+    return parser.parse_args()
+
+
+def _sizes(argument: str) -> tuple[int, ...]:
+    return tuple(int(size) for size in argument.split(","))
+
+
+def _table(runs: Sequence[Run]) -> str:
+    """Lay out the medians; a photo's milliseconds are those beyond the smallest number of photos in the same place."""
+    rows = []
+    smallest = min(run.photos for run in runs)
+    start = {place: _median_seconds(runs, place, smallest) for place in (LOCAL, S3)}
+    for place, photos in sorted({(run.place, run.photos) for run in runs}):
+        same = [run for run in runs if (run.place, run.photos) == (place, photos)]
+        more, seconds = photos - smallest, _median_seconds(runs, place, photos) - start[place]
+        rows.append(
+            [
+                place,
+                f"{photos:,}",
+                number_with_range([run.measured.seconds for run in same]),
+                f"{1000 * seconds / more:.3f}" if more else "-",
+                f"{statistics.median(run.store_seconds for run in same):,.1f}",
+                f"{max(run.measured.peak_memory.driver for run in same):,.0f}",
+                f"{max(run.measured.peak_memory.jvm for run in same):,.0f}",
+            ]
+        )
+    header = ["photos on", "photos", "whole, s", "ms for a photo more", "store's CPU, s", "driver, MiB", "JVM"]
+    return table(header, rows)
+
+
+def _median_seconds(runs: Sequence[Run], place: str, photos: int) -> float:
+    return statistics.median(run.measured.seconds for run in runs if (run.place, run.photos) == (place, photos))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
