@@ -65,7 +65,7 @@ class Run:
 
     @property
     def photos_per_second_beside_store(self) -> float:
-        """Speed, had the S3 server and the proxy run elsewhere: their CPU seconds would have been the project's, on every core."""
+        """Speed, had the S3 server and the proxy run elsewhere: their CPU seconds would have been the project's."""
         seconds = self.photos / self.photos_per_second - self.store_seconds / (os.cpu_count() or 1)
         return self.photos / seconds
 

@@ -88,9 +88,7 @@ class Bench:
         command = project.kedro_run(images, output, models=self.scratch / "models", env="emr", weights=self.weights)
         before = cpu_seconds_of_stores()
         environment = emr_environment(self.store, self.scratch) | QUIET
-        measured = run_cold(
-            [*command, f"--to-nodes={LAST_NODE}"], cwd=PROJECT, log=self.scratch / "run.log", env=environment
-        )
+        measured = run_cold([*command, f"--to-nodes={LAST_NODE}"], cwd=PROJECT, log=self.scratch / "run.log", env=environment)
         run = Run(place, n_photos, measured, cpu_seconds_of_stores() - before)
         print(f"{n_photos:9,} photos, {place:10}: {measured.seconds:6.1f} s, store {run.store_seconds:.1f} s", flush=True)
         return run
@@ -113,9 +111,7 @@ def main() -> int:
             repeat_photos(arguments.images, bench.folder(size), size)
         try:
             bench.run(LOCAL, min(arguments.sizes))  # builds the network, and does not count
-            runs = [
-                bench.run(place, size) for _ in range(arguments.runs) for size in arguments.sizes for place in (LOCAL, S3)
-            ]
+            runs = [bench.run(place, size) for _ in range(arguments.runs) for size in arguments.sizes for place in (LOCAL, S3)]
         except ContestantError as error:
             print(error)
             return 1

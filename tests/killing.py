@@ -93,11 +93,7 @@ class Run:
             AssertionError: The run ended before it came.
 
         """
-        deadline = time.monotonic() + TIMEOUT
-        while not self._has_come(moment):
-            assert self.process.poll() is None, f"it ended before {moment}: {self.text}"
-            assert time.monotonic() < deadline, f"{moment} does not come: {self.text}"
-            time.sleep(_POLLING_INTERVAL)
+        wait_until(lambda: self._has_come(moment), str(moment), self.process, lambda: self.text)
 
     def kill_after(self, moment: Moment, delay: float, choose: Callable[[Run], list[psutil.Process]]) -> None:
         """`kill -9`, some seconds after a moment.
@@ -185,6 +181,33 @@ def marked_processes(mark: str) -> list[psutil.Process]:
             if process.environ().get(MARK) == mark and process.status() != psutil.STATUS_ZOMBIE:
                 found.append(process)
     return found
+
+
+def wait_until(
+    has_come: Callable[[], object],
+    meaning: str,
+    process: subprocess.Popen[bytes],
+    said: Callable[[], str],
+    interval: float = _POLLING_INTERVAL,
+) -> None:
+    """Wait for a moment of a run.
+
+    Args:
+        has_come: Whether it has come.
+        meaning: What it is, in words.
+        process: What ends with the run.
+        said: What the run has said so far.
+        interval: Seconds between two looks.
+
+    Raises:
+        AssertionError: The run ended before it came, or it does not come.
+
+    """
+    deadline = time.monotonic() + TIMEOUT
+    while not has_come():
+        assert process.poll() is None, f"it ended before {meaning}: {said()}"
+        assert time.monotonic() < deadline, f"{meaning} does not come: {said()}"
+        time.sleep(interval)
 
 
 def wait_until_gone(mark: str) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 import uuid
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from tests.cluster import tools
 from tests.cluster.daemons import LIGHT_JAVA
-from tests.killing import TIMEOUT, kill_all, marked_environment
+from tests.killing import TIMEOUT, kill_all, marked_environment, wait_until
 from tests.runs import PROJECT
 
 if TYPE_CHECKING:
@@ -21,8 +20,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.cluster.object_store import ObjectStore
-
-_POLLING_INTERVAL = 0.01  # seconds
 
 
 @dataclass
@@ -51,11 +48,7 @@ class LocalRun:
             AssertionError: The run ended before it came.
 
         """
-        deadline = time.monotonic() + TIMEOUT
-        while not what():
-            assert self.process.poll() is None, f"it ended before {meaning}: {self.text}"
-            assert time.monotonic() < deadline, f"{meaning} does not come: {self.text}"
-            time.sleep(_POLLING_INTERVAL)
+        wait_until(what, meaning, self.process, lambda: self.text)
 
     def wait(self) -> int:
         return self.process.wait(TIMEOUT)

@@ -15,13 +15,13 @@ import pyspark
 
 from tests.cluster import tools
 from tests.cluster.daemons import LIGHT_JAVA, LOOPBACK
+from tests.killing import TIMEOUT, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from tests.cluster.yarn import Yarn
 
-TIMEOUT = 300.0  # seconds that an application may take on a machine that has much else to do
 _POLLING_INTERVAL = 0.05  # seconds
 SPARK_HOME = Path(pyspark.__file__).parent
 
@@ -77,11 +77,7 @@ class Application:
             AssertionError: The run ended before it came.
 
         """
-        deadline = time.monotonic() + TIMEOUT
-        while not what():
-            assert self.client.poll() is None, f"it ended before {meaning}: {self.report()}"
-            assert time.monotonic() < deadline, f"{meaning} does not come: {self.report()}"
-            time.sleep(_POLLING_INTERVAL)
+        wait_until(what, meaning, self.client, self.report, _POLLING_INTERVAL)
 
     def wait(self) -> str:
         """Wait for the end; YARN's final status: SUCCEEDED, FAILED or KILLED."""

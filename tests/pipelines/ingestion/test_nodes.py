@@ -28,6 +28,15 @@ def unreadable_content(spark: SparkSession) -> Iterator[None]:
     spark.conf.unset(setting)
 
 
+@pytest.fixture
+def many_folders_at_once(spark: SparkSession) -> Iterator[None]:
+    """Spark lists folders by a job, on all cores, and not on the driver, however few they are."""
+    setting = "spark.sql.sources.parallelPartitionDiscovery.threshold"
+    spark.conf.set(setting, 0)
+    yield
+    spark.conf.unset(setting)
+
+
 def test_every_photo_is_listed_once(photos: DataFrame, photo_tree: PhotoTree) -> None:
     listed = [as_path(row["path"]) for row in photos.collect()]
     assert sorted(listed) == sorted([*photo_tree.good, *photo_tree.bad])
@@ -67,6 +76,16 @@ def test_no_photo_is_read(images: DataFrame, photos: DataFrame, photo_tree: Phot
     assert len(photos.collect()) >= len(photo_tree.good)
     with pytest.raises(Exception, match="exceeds the max length allowed"):
         images.collect()
+
+
+@pytest.mark.usefixtures("many_folders_at_once")
+def test_folders_may_be_listed_by_all_cores(
+    spark: SparkSession, photos: DataFrame, photo_tree: PhotoTree, tmp_path: Path
+) -> None:
+    spark.sparkContext.setJobGroup("listing", "listing")
+    listed = load_catalog(photo_tree.root, Outputs(tmp_path)).load("images")
+    assert spark.sparkContext.statusTracker().getJobIdsForGroup("listing")
+    assert sorted(list_photos(listed).collect()) == sorted(photos.collect())
 
 
 def test_extensions_count_in_any_case_and_other_files_do_not(spark: SparkSession, tmp_path: Path) -> None:
