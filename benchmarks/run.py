@@ -52,10 +52,10 @@ def main() -> int:
                 runs += round_runs
                 checks += round_checks
                 shutil.rmtree(turn.folder)
+                _publish(arguments, versions, round_, runs, checks)  # whoever stops it keeps the rounds that are done
         except ContestantError as error:
             print(error)
             return 1
-    _publish(arguments, versions, runs, checks)
     return 0 if all(check.passed for check in checks) else 1
 
 
@@ -152,12 +152,14 @@ def _check_repeats(contestants: Sequence[Contestant], digests: dict[str, str]) -
             yield Check(one.name, "CSV files unlike the first run's", unlike, "0", not unlike)
 
 
-def _publish(arguments: argparse.Namespace, versions: dict[str, str], runs: Sequence[Run], checks: Sequence[Check]) -> None:
-    """Print and keep the tables and the numbers behind them."""
+def _publish(
+    arguments: argparse.Namespace, versions: dict[str, str], n_rounds: int, runs: Sequence[Run], checks: Sequence[Check]
+) -> None:
+    """Print and keep the tables of the rounds so far, and the numbers behind them."""
     described = machine.describe()
     text = "\n\n".join(
         [
-            f"{arguments.photos:,} photos; rounds: {arguments.runs}",
+            f"{arguments.photos:,} photos; rounds: {n_rounds}",
             provenance(described, versions),
             comparison_table(runs),
             nodes_table(runs),
