@@ -48,6 +48,7 @@ PAGES = (
     "docs/explanation.md",
     "docs/faults.md",
     "docs/emr.md",
+    "docs/scaling.md",
     "data/README.md",
     "conf/README.md",
 )
