@@ -134,9 +134,9 @@ def _parse_arguments() -> argparse.Namespace:
     parser.add_argument("--images", type=lambda path: Path(path).resolve(), required=True, help="folder of labelled photos")
     parser.add_argument("--weights", help="as featurization.weights; default: the project's")
     parser.add_argument("--precision", choices=project.PRECISIONS, default="f32", help="as featurization.precision")
-    parser.add_argument("--sizes", type=_sizes, default=SIZES, help="numbers of photos, such as 1000,3000")
+    parser.add_argument("--sizes", type=_sizes, default=SIZES, help="numbers of photos, such as 1000,3000; '': none")
     parser.add_argument("--cluster-photos", type=int, default=22_688, help="photos for each run on the cluster")
-    parser.add_argument("--runs", type=int, default=3, help="runs on the cluster with each number of workers, in turn")
+    parser.add_argument("--runs", type=int, default=3, help="pairs of runs on the cluster; 0: none")
     parser.add_argument("--out", type=Path, default=BENCHMARKS / "growth.json", help="results; tables go beside it, as .md")
     parser.add_argument("--scratch", type=Path, help="folder for working copies and outputs; default: the system's")
     return parser.parse_args()
@@ -150,7 +150,8 @@ def _publish(out: Path, by_size: Sequence[Run], by_workers: Sequence[Run]) -> No
     """Print and keep the tables and the numbers behind them."""
     described = machine.describe()
     versions = machine.versions(("kedro", "pyspark", "openvino", "pyarrow", "numpy", "pillow"))
-    text = "\n\n".join([provenance(described, versions), _size_table(by_size), _worker_table(by_workers)])
+    tables = [make_table(runs) for make_table, runs in ((_size_table, by_size), (_worker_table, by_workers)) if runs]
+    text = "\n\n".join([provenance(described, versions), *tables])
     runs = [run.as_record() for run in (*by_size, *by_workers)]
     results = {"command": command_line(), "machine": described, "versions": versions, "runs": runs}
     publish(out, results, text)
@@ -168,7 +169,7 @@ def _size_table(runs: Sequence[Run]) -> str:
 
 
 def _worker_table(runs: Sequence[Run]) -> str:
-    header = ["workers", "whole, s", "speed-up", "photos/s", "speed-up"]
+    header = ["workers", "photos", "whole, s", "speed-up", "photos/s", "speed-up"]
     of = {workers: [run for run in runs if run.workers == workers] for workers in N_WORKERS}
     rows = []
     for workers, mine in of.items():
@@ -176,6 +177,7 @@ def _worker_table(runs: Sequence[Run]) -> str:
         rows.append(
             [
                 str(workers),
+                f"{mine[0].photos:,}",
                 number_with_range([run.measured.seconds for run in mine]),
                 number((one.measured.seconds / run.measured.seconds for one, run in pairs), 2),
                 number_with_range([run.photos_per_second for run in mine]),

@@ -27,7 +27,7 @@ EXECUTOR_MEMORY_GIB = 2
 
 @contextmanager
 def standalone_cluster(n_workers: int, folder: Path) -> Iterator[str]:
-    """Run a master and workers of one core each.
+    """Run a master and workers of one core each, to which the system holds all that they start: its core, and no other.
 
     Args:
         n_workers: Number of workers.
@@ -46,10 +46,12 @@ def standalone_cluster(n_workers: int, folder: Path) -> Iterator[str]:
         url = f"spark://{LOOPBACK}:{port}"
         master_log = folder / "master.log"
         daemons.enter_context(_daemon("master.Master", ["--port", str(port)], master_log))
+        cores = sorted(os.sched_getaffinity(0))
         for worker in range(n_workers):
             size = ["--cores", "1", "--memory", f"{EXECUTOR_MEMORY_GIB + 1}g"]
             home = folder / f"worker_{worker}"
-            daemons.enter_context(_daemon("worker.Worker", [*size, "--work-dir", str(home), url], home.with_suffix(".log")))
+            arguments, core = [*size, "--work-dir", str(home), url], cores[worker % len(cores)]
+            daemons.enter_context(_daemon("worker.Worker", arguments, home.with_suffix(".log"), core))
         _await_workers(n_workers, master_log)
         yield url
 
@@ -70,8 +72,8 @@ def make_configuration(folder: Path, master: str) -> Path:
 
 
 @contextmanager
-def _daemon(name: str, arguments: list[str], log: Path) -> Iterator[None]:
-    """Run one of Spark's daemons, offered to nobody but this machine."""
+def _daemon(name: str, arguments: list[str], log: Path, core: int | None = None) -> Iterator[None]:
+    """Run one of Spark's daemons, offered to nobody but this machine, and on one of its cores if that is given."""
     spark_home = Path(pyspark.__file__).parent
     environment = {
         **os.environ,
@@ -87,6 +89,8 @@ def _daemon(name: str, arguments: list[str], log: Path) -> Iterator[None]:
             stdout=out,
             stderr=out,
         )
+    if core is not None:
+        os.sched_setaffinity(process.pid, {core})  # what it starts inherits it
     try:
         yield
     finally:
