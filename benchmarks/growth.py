@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness import cluster, machine, project
-from harness.photos import repeat_photos
+from harness.photos import parse_sizes, repeat_photos
 from harness.places import BENCHMARKS, PROJECT, QUIET
 from harness.processes import ContestantError, Measured, end_all_when_terminated, run_cold
 from harness.tables import command_line, number, number_with_range, provenance, publish, table
@@ -134,16 +134,12 @@ def _parse_arguments() -> argparse.Namespace:
     parser.add_argument("--images", type=lambda path: Path(path).resolve(), required=True, help="folder of labelled photos")
     parser.add_argument("--weights", help="as featurization.weights; default: the project's")
     parser.add_argument("--precision", choices=project.PRECISIONS, default="f32", help="as featurization.precision")
-    parser.add_argument("--sizes", type=_sizes, default=SIZES, help="numbers of photos, such as 1000,3000; '': none")
+    parser.add_argument("--sizes", type=parse_sizes, default=SIZES, help="numbers of photos, such as 1000,3000; '': none")
     parser.add_argument("--cluster-photos", type=int, default=22_688, help="photos for each run on the cluster")
     parser.add_argument("--runs", type=int, default=3, help="pairs of runs on the cluster; 0: none")
     parser.add_argument("--out", type=Path, default=BENCHMARKS / "growth.json", help="results; tables go beside it, as .md")
     parser.add_argument("--scratch", type=Path, help="folder for working copies and outputs; default: the system's")
     return parser.parse_args()
-
-
-def _sizes(argument: str) -> tuple[int, ...]:
-    return tuple(int(size) for size in argument.split(",") if size)
 
 
 def _publish(out: Path, by_size: Sequence[Run], by_workers: Sequence[Run]) -> None:

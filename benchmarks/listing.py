@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness import machine, project
-from harness.photos import repeat_photos
+from harness.photos import parse_sizes, repeat_photos
 from harness.places import BENCHMARKS, PROJECT, QUIET
 from harness.processes import ContestantError, Measured, end_all_when_terminated, run_cold
 from harness.tables import command_line, number_with_range, provenance, publish, table
@@ -132,15 +132,14 @@ def _parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--images", type=lambda path: Path(path).resolve(), required=True, help="folder of labelled photos")
     parser.add_argument("--weights", help="as featurization.weights; default: the project's")
-    parser.add_argument("--sizes", type=_sizes, default=SIZES, help="numbers of photos, such as 1000,3000")
+    parser.add_argument("--sizes", type=parse_sizes, default=SIZES, help="numbers of photos, such as 1000,3000")
     parser.add_argument("--runs", type=int, default=3, help="rounds")
     parser.add_argument("--out", type=Path, default=BENCHMARKS / "listing.json", help="results; the table goes beside it")
     parser.add_argument("--scratch", type=Path, help="folder for photos and outputs; default: the system's")
-    return parser.parse_args()
-
-
-def _sizes(argument: str) -> tuple[int, ...]:
-    return tuple(int(size) for size in argument.split(","))
+    arguments = parser.parse_args()
+    if not arguments.sizes:
+        parser.error("--sizes: give at least one number")
+    return arguments
 
 
 def _table(runs: Sequence[Run]) -> str:

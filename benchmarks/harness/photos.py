@@ -38,6 +38,11 @@ def repeat_photos(images: Path, working_copy: Path, n_photos: int) -> None:
             os.link(first, _named_by_round(first.with_name(photo.name), round_))
 
 
+def parse_sizes(argument: str) -> tuple[int, ...]:
+    """Read numbers of photos from an argument such as `1000,3000`; an empty one has none."""
+    return tuple(int(size) for size in argument.split(",") if size)
+
+
 def _in_turn_by_label(images: Path) -> list[Path]:
     """List the photos, relative to their root, a label after another: however few are taken, they are of all labels."""
     by_label: dict[Path, list[Path]] = {}

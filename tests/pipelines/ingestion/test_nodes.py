@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,22 +20,21 @@ if TYPE_CHECKING:
     from tests.photos import PhotoTree
 
 
+@contextmanager
+def spark_set(spark: SparkSession, setting: str, value: int) -> Iterator[None]:
+    """Spark with another setting."""
+    spark.conf.set(setting, value)
+    try:
+        yield
+    finally:
+        spark.conf.unset(setting)
+
+
 @pytest.fixture
 def unreadable_content(spark: SparkSession) -> Iterator[None]:
     """Spark refuses to read any photo, but not to list it."""
-    setting = "spark.sql.sources.binaryFile.maxLength"
-    spark.conf.set(setting, 0)
-    yield
-    spark.conf.unset(setting)
-
-
-@pytest.fixture
-def many_folders_at_once(spark: SparkSession) -> Iterator[None]:
-    """Spark lists folders by a job, on all cores, and not on the driver, however few they are."""
-    setting = "spark.sql.sources.parallelPartitionDiscovery.threshold"
-    spark.conf.set(setting, 0)
-    yield
-    spark.conf.unset(setting)
+    with spark_set(spark, "spark.sql.sources.binaryFile.maxLength", 0):
+        yield
 
 
 def test_every_photo_is_listed_once(photos: DataFrame, photo_tree: PhotoTree) -> None:
@@ -78,13 +78,15 @@ def test_no_photo_is_read(images: DataFrame, photos: DataFrame, photo_tree: Phot
         images.collect()
 
 
-@pytest.mark.usefixtures("many_folders_at_once")
 def test_folders_may_be_listed_by_all_cores(
     spark: SparkSession, photos: DataFrame, photo_tree: PhotoTree, tmp_path: Path
 ) -> None:
-    spark.sparkContext.setJobGroup("listing", "listing")
-    listed = load_catalog(photo_tree.root, Outputs(tmp_path)).load("images")
-    assert spark.sparkContext.statusTracker().getJobIdsForGroup("listing")
+    context = spark.sparkContext
+    context.setJobGroup("listing", "listing")
+    with spark_set(spark, "spark.sql.sources.parallelPartitionDiscovery.threshold", 0):
+        listed = load_catalog(photo_tree.root, Outputs(tmp_path)).load("images")
+    context.setLocalProperty("spark.jobGroup.id", None)  # type: ignore[arg-type]  # takes it back
+    assert context.statusTracker().getJobIdsForGroup("listing")
     assert sorted(list_photos(listed).collect()) == sorted(photos.collect())
 
 
