@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
+from pyspark.sql.types import ArrayType, FloatType, LongType, StringType, StructField, StructType, TimestampType
 
 from fruit_features import backbones, progress
 from fruit_features.imaging import ImageError, decode
@@ -34,8 +35,8 @@ _HASH_RANGE = 2**32
 PHOTO_OVERHEAD = 160 * 2**10
 """Bytes of a JPEG that take as long to decode as one photo takes to resize and infer (10 ms of one core, measured)."""
 
-TASK_WORK = 400 * PHOTO_OVERHEAD
-"""Work of a task: 400 small photos, or 27 of 12 megapixels, which is some 4 s. What a dying worker or a late core costs."""
+TASK_WORK = 800 * PHOTO_OVERHEAD
+"""Work of a task: 800 small photos, or 54 of 12 megapixels, which is some 8 s. What a dying worker or a late core costs."""
 
 MAX_LENGTH = 2**29
 """Bytes of the longest file that is read, 512 MiB: Spark, Arrow and Pillow each hold it in memory."""
@@ -44,7 +45,15 @@ EMPTY = "empty file"
 TOO_LONG = f"too long: exceeds {MAX_LENGTH >> 20} MiB"
 UNREADABLE = "could not be read: it vanished, or may not be read"
 
-_WORKER_SCHEMA = "path string, length bigint, modificationTime timestamp, features array<float>, error string"
+_WORKER_SCHEMA = StructType(
+    [
+        StructField("path", StringType()),
+        StructField("length", LongType()),
+        StructField("modificationTime", TimestampType()),
+        StructField("features", ArrayType(FloatType(), containsNull=False)),  # which Parquet writes in half the time
+        StructField("error", StringType()),
+    ]
+)
 
 
 def sample_calibration_photos(photos: DataFrame, parameters: FeaturizationParameters) -> DataFrame:
@@ -156,10 +165,15 @@ def featurize_photos(
 
     """
     readable = pending_photos.where(_can_be_read())
-    slots_taken = readable.groupBy("slot").agg(F.count("*").alias("n_photos"), F.sum("length").alias("n_bytes")).toPandas()
+    slots = (
+        pending_photos.groupBy("slot", _can_be_read().alias("readable"))
+        .agg(F.count("*").alias("n_photos"), F.sum("length").alias("n_bytes"))
+        .toPandas()
+    )
+    slots_taken = slots[slots["readable"]]
     photos_per_slot = dict(zip(slots_taken["slot"].tolist(), slots_taken["n_photos"].tolist(), strict=True))
     total, saved = sum(photos_per_slot.values()), 0
-    if pending_photos.count() > total:
+    if len(slots) > len(slots_taken):
         yield _refuse(pending_photos.where(~_can_be_read()), network)
     logger.info("%d photos to featurize", total)
     if not total:
@@ -177,9 +191,9 @@ def featurize_photos(
     )
     work_per_photo = PHOTO_OVERHEAD + slots_taken["n_bytes"].sum() / total
     with progress.follow(total, lambda: progress.Counts(done.value, rejected.value)):
-        for slots in plan_chunks(photos_per_slot, parameters.chunk_size):
-            n_photos = sum(photos_per_slot[slot] for slot in slots)
-            chunk = readable.where(_is_among(F.col("slot"), slots)).select(*PHOTO_KEY)
+        for chunk_slots in plan_chunks(photos_per_slot, parameters.chunk_size):
+            n_photos = sum(photos_per_slot[slot] for slot in chunk_slots)
+            chunk = readable.where(_is_among(F.col("slot"), chunk_slots)).select(*PHOTO_KEY)
             n_tasks = count_tasks(n_photos * work_per_photo, context.defaultParallelism)
             features = chunk.repartition(n_tasks).mapInArrow(featurizer, _WORKER_SCHEMA)
             yield features.withColumn("fingerprint", F.lit(network.fingerprint))
