@@ -39,7 +39,7 @@ TASK_WORK = 800 * PHOTO_OVERHEAD
 """Work of a task: 800 small photos, or 54 of 12 megapixels, which is some 8 s. What a dying worker or a late core costs."""
 
 MAX_LENGTH = 2**29
-"""Bytes of the longest file that is read, 512 MiB: Spark, Arrow and Pillow each hold it in memory."""
+"""Bytes of the longest file that is read, 512 MiB: a worker holds it, and what Pillow makes of it."""
 
 EMPTY = "empty file"
 TOO_LONG = f"too long: exceeds {MAX_LENGTH >> 20} MiB"
