@@ -20,7 +20,7 @@ from harness.features import read_features
 from harness.photos import SUFFIXES, repeat_photos
 from harness.places import BENCHMARKS, PROJECT, QUIET
 from harness.processes import ContestantError, Measured, end_all_when_terminated, run_cold
-from harness.tables import command_line, provenance, publish, table
+from harness.tables import publish, table
 from PIL import Image
 
 if TYPE_CHECKING:
@@ -53,6 +53,16 @@ class Run:
     mean_cosine: float
     min_cosine: float
 
+    def as_record(self) -> dict[str, object]:
+        """Plain numbers, for JSON."""
+        return {
+            "decoding": self.decoding,
+            **self.measured.as_record(),
+            "photos_per_second": round(self.photos_per_second, 2),
+            "mean_cosine": self.mean_cosine,
+            "min_cosine": self.min_cosine,
+        }
+
 
 def main() -> int:
     """Make the photos, run twice, print and write the table; the exit code is 1 if a worker took more than 2 GiB."""
@@ -66,25 +76,13 @@ def main() -> int:
             print(error)
             return 1
         size = sum(path.stat().st_size for path in (folder / "large").rglob("*.jpg")) / N_DIFFERENT
-    described = machine.describe()
-    versions = machine.versions(("pyspark", "openvino", "numpy", "pillow"))
-    sizes = f"{arguments.photos:,} photos of {SIZE[0]} x {SIZE[1]} pixels, {size / 2**20:.1f} MiB each"
-    results = {
-        "command": command_line(),
-        "machine": described,
-        "versions": versions,
-        "runs": [
-            {
-                "decoding": run.decoding,
-                **run.measured.as_record(),
-                "photos_per_second": round(run.photos_per_second, 2),
-                "mean_cosine": run.mean_cosine,
-                "min_cosine": run.min_cosine,
-            }
-            for run in runs
-        ],
-    }
-    publish(arguments.out, results, "\n\n".join([sizes, provenance(described, versions), _table(runs)]))
+    publish(
+        arguments.out,
+        machine.versions(("pyspark", "openvino", "numpy", "pillow")),
+        [_table(runs)],
+        heading=f"{arguments.photos:,} photos of {SIZE[0]} x {SIZE[1]} pixels, {size / 2**20:.1f} MiB each",
+        runs=[run.as_record() for run in runs],
+    )
     return int(max(run.measured.peak_memory.worker for run in runs) > WORKER_LIMIT)
 
 

@@ -12,11 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness import cluster, machine, project
+from harness import machine, project
 from harness.photos import parse_sizes, repeat_photos
 from harness.places import BENCHMARKS, PROJECT, QUIET
 from harness.processes import ContestantError, Measured, end_all_when_terminated, run_cold
-from harness.tables import command_line, number, number_with_range, provenance, publish, table
+from harness.tables import number, number_with_range, publish, table
+from tests.cluster.daemons import LOOPBACK
+from tests.standalone_cluster import ENV, standalone_cluster
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -84,9 +86,9 @@ class Bench:
         photos, output = folder / "photos", folder / "output"
         repeat_photos(self.images, photos, n_photos)
         if workers:
-            with cluster.standalone_cluster(workers, folder / "cluster") as master:
-                conf = cluster.make_configuration(folder, master)
-                measured = self._kedro_run(photos, output, conf=conf, env=cluster.ENV)
+            with standalone_cluster(workers, folder / "cluster", on_cores_of_their_own=True) as cluster:
+                conf = cluster.configuration(folder / "conf", like="base", executor_memory="2g")
+                measured = self._kedro_run(photos, output, conf=conf, env=ENV)
         else:
             measured = self._kedro_run(photos, output)
         seconds = project.read_report(output)["seconds_per_node"]
@@ -106,7 +108,7 @@ class Bench:
             weights=self.weights,
             precision=self.precision,
         )
-        loopback = {"SPARK_LOCAL_IP": cluster.LOOPBACK}
+        loopback = {"SPARK_LOCAL_IP": LOOPBACK}
         return run_cold(command, cwd=PROJECT, log=output.with_suffix(".log"), env=QUIET | loopback)
 
 
@@ -125,7 +127,12 @@ def main() -> int:
         except ContestantError as error:
             print(error)
             return 1
-    _publish(arguments.out, by_size, by_workers)
+    publish(
+        arguments.out,
+        machine.versions(("kedro", "pyspark", "openvino", "pyarrow", "numpy", "pillow")),
+        [make_table(runs) for make_table, runs in ((_size_table, by_size), (_worker_table, by_workers)) if runs],
+        runs=[run.as_record() for run in (*by_size, *by_workers)],
+    )
     return 0
 
 
@@ -140,17 +147,6 @@ def _parse_arguments() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, default=BENCHMARKS / "growth.json", help="results; tables go beside it, as .md")
     parser.add_argument("--scratch", type=Path, help="folder for working copies and outputs; default: the system's")
     return parser.parse_args()
-
-
-def _publish(out: Path, by_size: Sequence[Run], by_workers: Sequence[Run]) -> None:
-    """Print and keep the tables and the numbers behind them."""
-    described = machine.describe()
-    versions = machine.versions(("kedro", "pyspark", "openvino", "pyarrow", "numpy", "pillow"))
-    tables = [make_table(runs) for make_table, runs in ((_size_table, by_size), (_worker_table, by_workers)) if runs]
-    text = "\n\n".join([provenance(described, versions), *tables])
-    runs = [run.as_record() for run in (*by_size, *by_workers)]
-    results = {"command": command_line(), "machine": described, "versions": versions, "runs": runs}
-    publish(out, results, text)
 
 
 def _size_table(runs: Sequence[Run]) -> str:

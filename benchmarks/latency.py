@@ -10,7 +10,6 @@ import argparse
 import os
 import shutil
 import statistics
-import sys
 import tempfile
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -19,13 +18,10 @@ from typing import TYPE_CHECKING
 
 from harness import machine, project
 from harness.photos import repeat_photos
-from harness.places import BENCHMARKS, PROJECT, QUIET
-from harness.processes import ContestantError, Measured, end_all_when_terminated, run_cold
-from harness.tables import command_line, provenance, publish, table
-
-sys.path.append(str(PROJECT))  # the tests' S3 server
-from harness.latency import cpu_seconds_of_stores, far_away, round_trip
-from tests.cluster.local_runs import emr_environment
+from harness.places import BENCHMARKS, PROJECT
+from harness.processes import ContestantError, Measured, end_all_when_terminated
+from harness.stores import far_away, round_trip, run_beside
+from harness.tables import publish, table
 from tests.cluster.object_store import running_store
 from tests.cluster.places import Prefix
 
@@ -105,16 +101,11 @@ class Bench:
         command = project.kedro_run(
             images, output, models=self.scratch / "models", conf=self._configuration(n_ahead), env="emr", weights=self.weights
         )
-        before = cpu_seconds_of_stores()
-        environment = emr_environment(store, self.scratch) | QUIET
-        measured = run_cold(command, cwd=PROJECT, log=self.scratch / "run.log", env=environment)
+        measured, store_seconds = run_beside(store, command, self.scratch)
         report = project.read_report(output)
-        speed = report["images_per_second"]
-        run = Run(round_, place, n_ahead, measured, report["counts"]["featurized"], speed, cpu_seconds_of_stores() - before)
-        print(
-            f"round {round_}: {place}, {n_ahead} at a time: {speed:.1f} photos/s, store {run.store_seconds:.1f} s", flush=True
-        )
-        return run
+        n_photos, speed = report["counts"]["featurized"], report["images_per_second"]
+        print(f"round {round_}: {place}, {n_ahead} at a time: {speed:.1f} photos/s, store {store_seconds:.1f} s", flush=True)
+        return Run(round_, place, n_ahead, measured, n_photos, speed, store_seconds)
 
     def _configuration(self, n_ahead: int) -> Path:
         conf = self.scratch / f"conf_{n_ahead}"
@@ -155,18 +146,15 @@ def main() -> int:
         except ContestantError as error:
             print(error)
             return 1
-    described = machine.describe()
-    versions = machine.versions(("pyspark", "openvino", "pyarrow", "pillow"))
-    results = {
-        "command": command_line(),
-        "machine": described,
-        "versions": versions,
-        "photos": arguments.photos,
-        "round_trips_ms": round_trips,
-        "runs": [run.as_record() for run in runs],
-    }
-    heading = f"{arguments.photos:,} photos, f32; rounds: {arguments.runs}, of one photo at a time: 1"
-    publish(arguments.out, results, "\n\n".join([heading, provenance(described, versions), _table(runs, round_trips)]))
+    publish(
+        arguments.out,
+        machine.versions(("pyspark", "openvino", "pyarrow", "pillow")),
+        [_table(runs, round_trips)],
+        heading=f"{arguments.photos:,} photos, f32; rounds: {arguments.runs}, of one photo at a time: 1",
+        photos=arguments.photos,
+        round_trips_ms=round_trips,
+        runs=[run.as_record() for run in runs],
+    )
     return 0
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import shutil
 import statistics
-import sys
 import tempfile
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -18,13 +17,10 @@ from typing import TYPE_CHECKING
 
 from harness import machine, project
 from harness.photos import parse_sizes, repeat_photos
-from harness.places import BENCHMARKS, PROJECT, QUIET
-from harness.processes import ContestantError, Measured, end_all_when_terminated, run_cold
-from harness.tables import command_line, number_with_range, provenance, publish, table
-
-sys.path.append(str(PROJECT))  # the tests' S3 server
-from harness.latency import cpu_seconds_of_stores
-from tests.cluster.local_runs import emr_environment
+from harness.places import BENCHMARKS
+from harness.processes import ContestantError, Measured, end_all_when_terminated
+from harness.stores import run_beside
+from harness.tables import number_with_range, publish, table
 from tests.cluster.object_store import running_store
 
 if TYPE_CHECKING:
@@ -86,12 +82,9 @@ class Bench:
         output = self.scratch / "output"
         shutil.rmtree(output, ignore_errors=True)
         command = project.kedro_run(images, output, models=self.scratch / "models", env="emr", weights=self.weights)
-        before = cpu_seconds_of_stores()
-        environment = emr_environment(self.store, self.scratch) | QUIET
-        measured = run_cold([*command, f"--to-nodes={LAST_NODE}"], cwd=PROJECT, log=self.scratch / "run.log", env=environment)
-        run = Run(place, n_photos, measured, cpu_seconds_of_stores() - before)
-        print(f"{n_photos:9,} photos, {place:10}: {measured.seconds:6.1f} s, store {run.store_seconds:.1f} s", flush=True)
-        return run
+        measured, store_seconds = run_beside(self.store, [*command, f"--to-nodes={LAST_NODE}"], self.scratch)
+        print(f"{n_photos:9,} photos, {place:10}: {measured.seconds:6.1f} s, store {store_seconds:.1f} s", flush=True)
+        return Run(place, n_photos, measured, store_seconds)
 
     def folder(self, n_photos: int) -> Path:
         """Where the photos of a size lie."""
@@ -115,16 +108,13 @@ def main() -> int:
         except ContestantError as error:
             print(error)
             return 1
-    described = machine.describe()
-    versions = machine.versions(("pyspark", "pyarrow"))
-    results = {
-        "command": command_line(),
-        "machine": described,
-        "versions": versions,
-        "runs": [run.as_record() for run in runs],
-    }
-    heading = f"listed and planned, not read; rounds: {arguments.runs}"
-    publish(arguments.out, results, "\n\n".join([heading, provenance(described, versions), _table(runs)]))
+    publish(
+        arguments.out,
+        machine.versions(("pyspark", "pyarrow")),
+        [_table(runs)],
+        heading=f"listed and planned, not read; rounds: {arguments.runs}",
+        runs=[run.as_record() for run in runs],
+    )
     return 0
 
 

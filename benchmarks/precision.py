@@ -16,7 +16,7 @@ from harness import machine, project
 from harness.features import read_export, read_features
 from harness.places import BENCHMARKS, PROJECT, QUIET
 from harness.processes import ContestantError, end_all_when_terminated, run_cold
-from harness.tables import command_line, provenance, publish, table
+from harness.tables import publish, table
 
 from fruit_features.quality import LINEAR_PROBE, N_NEIGHBOURS, NEIGHBOURS, score_classifiers
 
@@ -66,16 +66,8 @@ def main() -> int:
             except ContestantError as error:
                 print(error)
                 return 1
-    described = machine.describe()
     versions = machine.versions(("openvino", "nncf", "scikit-learn", "pillow"))
-    text = f"{provenance(described, versions)}\n\n{_table(losses)}"
-    results = {
-        "command": command_line(),
-        "machine": described,
-        "versions": versions,
-        "losses": [asdict(loss) for loss in losses],
-    }
-    publish(arguments.out, results, text)
+    publish(arguments.out, versions, [_table(losses)], losses=[asdict(loss) for loss in losses])
     return 0
 
 

@@ -22,7 +22,7 @@ from harness.places import BENCHMARKS, PROJECT, QUIET, RIVALS_PYTHON
 from harness.processes import ContestantError, end_all_when_terminated, run_cold
 from harness.project import PRECISIONS
 from harness.summary import Run, checks_table, comparison_table, nodes_table
-from harness.tables import command_line, provenance, publish
+from harness.tables import publish
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -52,7 +52,15 @@ def main() -> int:
                 runs += round_runs
                 checks += round_checks
                 shutil.rmtree(turn.folder)
-                _publish(arguments, versions, round_, runs, checks)  # whoever stops it keeps the rounds that are done
+                publish(  # now: whoever stops it keeps the rounds that are done
+                    arguments.out,
+                    versions,
+                    [comparison_table(runs), nodes_table(runs), checks_table(checks)],
+                    heading=f"{arguments.photos:,} photos; rounds: {round_}",
+                    photos=arguments.photos,
+                    runs=[run.as_record() for run in runs],
+                    checks=[asdict(check) for check in checks],
+                )
         except ContestantError as error:
             print(error)
             return 1
@@ -150,31 +158,6 @@ def _check_repeats(contestants: Sequence[Contestant], digests: dict[str, str]) -
         if isinstance(one, Project) and one.state != FIRST:
             unlike = int(digests[one.name] != first[one.precision])
             yield Check(one.name, "CSV files unlike the first run's", unlike, "0", not unlike)
-
-
-def _publish(
-    arguments: argparse.Namespace, versions: dict[str, str], n_rounds: int, runs: Sequence[Run], checks: Sequence[Check]
-) -> None:
-    """Print and keep the tables of the rounds so far, and the numbers behind them."""
-    described = machine.describe()
-    text = "\n\n".join(
-        [
-            f"{arguments.photos:,} photos; rounds: {n_rounds}",
-            provenance(described, versions),
-            comparison_table(runs),
-            nodes_table(runs),
-            checks_table(checks),
-        ]
-    )
-    results = {
-        "command": command_line(),
-        "machine": described,
-        "versions": versions,
-        "photos": arguments.photos,
-        "runs": [run.as_record() for run in runs],
-        "checks": [asdict(check) for check in checks],
-    }
-    publish(arguments.out, results, text)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,10 @@ import pandas as pd
 from kedro.framework.session import KedroSession
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from kedro.io import DataCatalog
+    from pyspark.sql import SparkSession
 
 PROJECT = Path(__file__).resolve().parents[1]
 
@@ -90,6 +93,20 @@ def load_catalog(images_root: Path, outputs: Outputs) -> DataCatalog:
     runtime_params = {"images_root": str(images_root), "output_root": str(outputs.root)}
     with KedroSession.create(PROJECT, env="test", runtime_params=runtime_params) as session:
         return session.load_context().catalog
+
+
+@contextlib.contextmanager
+def spark_set(spark: SparkSession, setting: str, value: int | str) -> Iterator[None]:
+    """Spark with another setting."""
+    before = spark.conf.get(setting, None)
+    spark.conf.set(setting, value)
+    try:
+        yield
+    finally:
+        if before is None:
+            spark.conf.unset(setting)
+        else:
+            spark.conf.set(setting, before)
 
 
 def as_path(uri: str) -> Path:

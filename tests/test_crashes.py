@@ -228,7 +228,8 @@ def test_a_run_outlives_what_is_killed_in_every_stage(victims: str, undisturbed:
 @pytest.mark.slow
 def test_a_run_outlives_the_executors_of_a_cluster(undisturbed: Undisturbed, outputs: Outputs, tmp_path: Path) -> None:
     with standalone_cluster(2, tmp_path / "cluster") as cluster:
-        options = ("--conf-source", str(cluster.conf_source))
+        conf = cluster.configuration(tmp_path / "conf", like="test", executor_memory="1g")
+        options = ("--conf-source", str(conf))
         with started_run(undisturbed.photos, outputs, *options, env=ENV) as run:
             for moment in (A_CHUNK_IS_WRITTEN, REDUCTION):
                 run.kill_after(moment, seconds(("executor", moment), 0.2), lambda _: cluster.executors()[:1])

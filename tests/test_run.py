@@ -22,7 +22,7 @@ from fruit_features.datasets import GrowingSparkDataset
 from fruit_features.pipeline_registry import register_pipelines
 from fruit_features.pipelines.reporting.nodes import PHOTOS_PER_LABEL
 from tests.photos import COLOURS, encoded, fruit
-from tests.runs import PROJECT, Outputs, as_path, run_project
+from tests.runs import PROJECT, Outputs, as_path, run_project, spark_set
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -191,6 +191,14 @@ def test_the_feature_store_wastes_no_time_on_dictionaries(full_run: Outputs) -> 
         assert not any(group.column(column).has_dictionary_page for column in range(group.num_columns))
 
 
+def test_the_feature_store_holds_bare_floats(full_run: Outputs) -> None:
+    parts = (full_run.root / "04_feature" / "feature_store").glob("*.parquet")
+    features = [pq.read_table(part).column("features") for part in parts]
+    featurized = [column for column in features if column.null_count < len(column)]
+    assert featurized
+    assert not any(column.type.value_field.nullable for column in featurized)
+
+
 def test_a_tree_without_broken_photos_has_an_empty_table_of_rejects(
     full_run: Outputs, few_photos: Path, tmp_path: Path
 ) -> None:
@@ -341,6 +349,26 @@ def test_a_run_with_nothing_new_adds_no_file_to_the_store(full_run: Outputs, pho
     before = parquet_files(outputs)
     run_project(photo_tree.root, outputs)
     assert parquet_files(outputs) == before
+
+
+def test_a_store_whose_lists_are_in_parquets_newer_form_goes_on(
+    spark: SparkSession, full_run: Outputs, few_photos: Path, tmp_path: Path
+) -> None:
+    outputs = run_project(few_photos, full_run.with_networks_only(tmp_path / "data"))
+    store, rewritten = outputs.root / "04_feature" / "feature_store", tmp_path / "rewritten"
+    with spark_set(spark, "spark.sql.parquet.writeLegacyFormat", "false"):
+        spark.read.parquet(str(store)).write.parquet(str(rewritten))
+    shutil.rmtree(store)
+    rewritten.rename(store)
+    add_photo(few_photos, "Pear/new.jpg")
+    run_project(few_photos, outputs)
+    counts = outputs.counts()
+    assert (counts["featurized"], counts["reused"]) == (1, 5)
+    forms = {pq.read_schema(part).field("features").type.value_field.name for part in store.glob("*.parquet")}
+    assert forms == {"element", "array"}
+    assert len(outputs.feature_store()) == 6
+    from_scratch = run_project(few_photos, full_run.with_networks_only(tmp_path / "from scratch"))
+    assert outputs.csv_bytes() == from_scratch.csv_bytes()
 
 
 def test_a_compacted_store_holds_the_same_in_one_file(full_run: Outputs, photo_tree: PhotoTree, tmp_path: Path) -> None:

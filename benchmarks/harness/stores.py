@@ -1,4 +1,4 @@
-"""A store that is far away: toxiproxy in front of the S3 server that the tests run against, all on loopback."""
+"""Runs in `conf/emr` beside the S3 server of the tests, which can be far away: toxiproxy in front of it, all on loopback."""
 
 from __future__ import annotations
 
@@ -13,12 +13,16 @@ from typing import TYPE_CHECKING
 import psutil
 from tests.cluster import tools
 from tests.cluster.daemons import LOOPBACK, daemon, free_ports, listens
+from tests.cluster.local_runs import emr_environment
 
-from harness.places import BENCHMARKS
+from harness.places import BENCHMARKS, PROJECT, QUIET
+from harness.processes import Measured, run_cold
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
+
+    from tests.cluster.object_store import ObjectStore
 
 _PACKAGE = "github.com/Shopify/toxiproxy/v2/cmd/server"
 
@@ -59,8 +63,19 @@ def round_trip(port: int) -> float:
     return 1000 * statistics.median(taken)
 
 
-def cpu_seconds_of_stores() -> float:
-    """CPU seconds that the servers under this process have taken so far."""
+def run_beside(store: ObjectStore, command: Sequence[str], scratch: Path) -> tuple[Measured, float]:
+    """Run the project in `conf/emr` on this machine, with what it needs to reach a store.
+
+    Returns:
+        What it took, and the CPU seconds that the server and the proxies took meanwhile.
+
+    """
+    before = _cpu_seconds_of_stores()
+    measured = run_cold(command, cwd=PROJECT, log=scratch / "run.log", env=emr_environment(store, scratch) | QUIET)
+    return measured, _cpu_seconds_of_stores() - before
+
+
+def _cpu_seconds_of_stores() -> float:
     servers = [process for process in psutil.Process().children() if process.name() in ("versitygw", "toxiproxy")]
     return sum(process.cpu_times().user + process.cpu_times().system for process in servers)
 

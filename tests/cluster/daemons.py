@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import socket
 import subprocess
-import time
 import uuid
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from tests.killing import kill_all, marked_environment
+from tests.killing import kill_all, marked_environment, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
 LOOPBACK = "127.0.0.1"
-START_TIMEOUT = 60.0  # seconds
 
 LIGHT_JAVA = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
 """Java that starts fast and ends soon, as the project's own on a laptop."""
@@ -50,11 +48,7 @@ def daemon(
             command, env=marked_environment(mark) | dict(environment or {}), stdin=subprocess.DEVNULL, stdout=out, stderr=out
         )
     try:
-        deadline = time.monotonic() + START_TIMEOUT
-        while not is_ready():
-            assert process.poll() is None, f"{command[0]} ended: {log.read_text(errors='replace')[-3000:]}"
-            assert time.monotonic() < deadline, f"{command[0]} does not answer: {log.read_text(errors='replace')[-3000:]}"
-            time.sleep(0.1)
+        wait_until(is_ready, f"{command[0]} answers", process, lambda: log.read_text(errors="replace")[-3000:], interval=0.1)
         yield mark
     finally:
         kill_all(mark)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
 
 from fruit_features.pipelines.ingestion.nodes import list_photos
 from tests.photos import COLOURS, encoded, fruit
-from tests.runs import Outputs, as_path, load_catalog
+from tests.runs import Outputs, as_path, load_catalog, spark_set
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,16 +17,6 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
     from tests.photos import PhotoTree
-
-
-@contextmanager
-def spark_set(spark: SparkSession, setting: str, value: int) -> Iterator[None]:
-    """Spark with another setting."""
-    spark.conf.set(setting, value)
-    try:
-        yield
-    finally:
-        spark.conf.unset(setting)
 
 
 @pytest.fixture
