@@ -290,7 +290,8 @@ def fingerprint_of(apply_exif_orientation: bool) -> str:
 def networks(full_run: Outputs, photo_tree: PhotoTree, tmp_path_factory: pytest.TempPathFactory) -> Outputs:
     """The network for upright photos, too: the same one, by another name, so that no run has to build it."""
     outputs = full_run.with_networks_only(tmp_path_factory.mktemp("networks") / "data")
-    network = load_catalog(photo_tree.root, outputs).load("network")
+    (stored,) = load_catalog(photo_tree.root, outputs).load("networks").values()
+    network = stored.load()
     assert network.fingerprint == fingerprint_of(False)
     name = fingerprint_of(True)
     NetworkDataset(filepath=str(outputs.networks)).save(replace(network, fingerprint=name, configuration=name))

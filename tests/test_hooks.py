@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -21,8 +22,6 @@ from fruit_features.pipeline_registry import register_pipelines
 from tests.runs import PROJECT, Outputs, run_project
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from kedro.framework.context import KedroContext
     from pyspark.sql import SparkSession
 
@@ -93,8 +92,47 @@ def test_a_missing_folder_of_photos_is_named(pipeline: str, tmp_path: Path) -> N
 
 def test_a_file_is_no_folder_of_photos(tmp_path: Path) -> None:
     (tmp_path / "photo.jpg").touch()
-    with pytest.raises(FileNotFoundError, match=r"photo\.jpg: there is no such folder"):
+    with pytest.raises(NotADirectoryError, match=r"photo\.jpg is a file, not a folder.*--params images_root=FOLDER"):
         look_for_photos(f"{tmp_path}/photo.jpg", "ingestion")
+
+
+def test_a_folder_without_photos_is_refused_and_what_is_there_is_counted(tmp_path: Path) -> None:
+    (tmp_path / "photos" / "Pear").mkdir(parents=True)
+    for name in ("a.heic", "b.heic", "notes.txt", "_c.jpg", ".d.jpg"):
+        (tmp_path / "photos" / "Pear" / name).touch()
+    message = r"there is no photo in it, but files that end in \.heic \(2\).*\.txt \(1\)"
+    with pytest.raises(ValueError, match=message):
+        look_for_photos(f"{tmp_path}/photos", "ingestion")
+
+
+def test_one_photo_is_enough_to_be_projected_but_not_to_fit_a_pca(tmp_path: Path) -> None:
+    (tmp_path / "photos" / "Pear").mkdir(parents=True)
+    (tmp_path / "photos" / "Pear" / "a.JPeG").touch()
+    look_for_photos(f"{tmp_path}/photos", "project")
+    with pytest.raises(ValueError, match=r"there is one photo, and a PCA needs at least 2.*--pipelines project"):
+        look_for_photos(f"{tmp_path}/photos", "__default__")
+    (tmp_path / "photos" / "Pear" / "b.png").touch()
+    look_for_photos(f"{tmp_path}/photos", "__default__")
+
+
+def test_photos_behind_a_link_count_and_a_link_to_the_parent_ends(tmp_path: Path) -> None:
+    for folder in ("photos/Pear", "elsewhere"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "photos" / "Pear" / "again").symlink_to(tmp_path / "photos", target_is_directory=True)
+    with pytest.raises(ValueError, match="there is no photo in it"):
+        look_for_photos(f"{tmp_path}/photos", "ingestion")
+    (tmp_path / "photos" / "linked").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
+    (tmp_path / "elsewhere" / "a.jpg").touch()
+    look_for_photos(f"{tmp_path}/photos", "ingestion")
+
+
+@pytest.mark.parametrize("output_root", ["photos", "photos/results", "photos/../photos/results"])
+def test_results_among_the_photos_are_refused(tmp_path: Path, output_root: str) -> None:
+    (tmp_path / "photos").mkdir()
+    hooks = ImagesRootHooks()
+    hooks.after_context_created(load_context(images_root=f"{tmp_path}/photos", output_root=f"{tmp_path}/{output_root}"))
+    with pytest.raises(ValueError, match=r"output_root=.* lies in images_root=.*--params output_root=FOLDER"):
+        hooks.before_pipeline_run(pipelines["__default__"])
 
 
 @pytest.mark.parametrize("pipeline", ["reduction", "export", "reporting"])
@@ -131,7 +169,9 @@ except PermissionError as error:
     sys.exit(str(error))
 """
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, cwd=PROJECT)
-    assert result.stderr.strip().splitlines()[-1] == f"images_root={folder}: this user may not read the folder"
+    assert (
+        result.stderr.strip().splitlines()[-1].startswith(f"images_root={folder}: this user may not read the folder. Let it")
+    )
 
 
 def test_photos_that_spark_does_not_see_are_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -156,6 +196,15 @@ def test_a_relative_folder_is_the_projects_wherever_the_command_is_given(tmp_pat
         look_for_photos("data/01_raw/sample", "ingestion")
 
 
+# --- what does not fit together -----------------------------------------------------------------------------------------
+
+
+def test_more_components_than_features_are_refused_before_any_work() -> None:
+    with pytest.raises(ValueError, match=r"reduction\.n_components=1281: efficientnet_lite0 gives 1280 features"):
+        load_context(reduction={"n_components": 1281})
+    load_context(reduction={"n_components": 1280})
+
+
 # --- one run at a time ------------------------------------------------------------------------------------------------
 
 
@@ -172,6 +221,11 @@ def test_two_runs_do_not_write_to_one_folder(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match=message):
         second.before_pipeline_run()
     output_lock(tmp_path / "another").before_pipeline_run()
+
+
+def test_a_folder_that_cannot_be_made_is_named() -> None:
+    with pytest.raises(OSError, match=r"output_root=/proc/x: this user cannot write there \(No such file or directory\)"):
+        output_lock(Path("/proc/x")).before_pipeline_run()
 
 
 @pytest.mark.parametrize("release", ["after_pipeline_run", "on_pipeline_error"])
@@ -291,7 +345,7 @@ def test_the_report_counts_every_photo(full_run: Outputs, photo_tree: PhotoTree)
 
 def test_the_report_says_how_the_numbers_came_about(full_run: Outputs, photo_tree: PhotoTree) -> None:
     report = full_run.run_report()
-    assert report["fingerprint"] == (full_run.networks / "LATEST").read_text()
+    assert {report["fingerprint"]} == set(full_run.feature_store()["fingerprint"])
     assert report["parameters"]["images_root"] == str(photo_tree.root)
     assert report["parameters"]["featurization"]["backbone"] == "efficientnet_lite0"
     assert report["parameters"]["reduction"]["variance_threshold"] == 0.9
@@ -319,6 +373,17 @@ def test_a_run_that_accounts_for_no_photos_leaves_the_report_alone(
     assert outputs.run_report() == full_run.run_report()
 
 
+def test_a_run_that_featurizes_nothing_says_so(full_run: Outputs, photo_tree: PhotoTree, tmp_path: Path) -> None:
+    """Even where the run before it featurized everything."""
+    outputs = full_run.copy_to(tmp_path / "data")
+    run_project(photo_tree.root, outputs, "export")
+    report = outputs.run_report()
+    assert report["counts"] == full_run.counts() | {"featurized": 0, "reused": photo_tree.n_photos}
+    assert report["images_per_second"] == 0.0
+    assert report["pipelines"] == ["export"]
+    assert set(report["seconds_per_node"]) == {node.name for node in register_pipelines()["export"].nodes}
+
+
 def test_the_page_says_what_the_run_took(full_run: Outputs) -> None:
     page, report = full_run.report(), full_run.run_report()
     for name, seconds in report["seconds_per_node"].items():
@@ -329,12 +394,16 @@ def test_the_page_says_what_the_run_took(full_run: Outputs) -> None:
     assert "when the run has ended" not in page
 
 
-def test_a_page_drawn_again_says_what_the_run_took_that_it_shows(
-    full_run: Outputs, photo_tree: PhotoTree, tmp_path: Path
-) -> None:
+def test_a_page_drawn_again_says_what_drawing_it_took(full_run: Outputs, photo_tree: PhotoTree, tmp_path: Path) -> None:
+    """The results on it are the same; what it says of a run is of the run that drew it, and not of the one before."""
     outputs = full_run.copy_to(tmp_path / "data")
     run_project(photo_tree.root, outputs, "reporting")
-    assert outputs.report() == full_run.report()
+    (results, _, run), (results_before, _, _) = (one.report().partition('<section id="run">') for one in (outputs, full_run))
+    assert results == results_before
+    assert "This run featurized no photo: it drew the results that were there." in run
+    assert "<td>plot_scree</td>" in run
+    assert "<td>featurize_photos</td>" not in run
+    assert full_run.run_report()["fingerprint"] in run
 
 
 def test_a_run_that_draws_no_page_leaves_the_page_alone(full_run: Outputs, photo_tree: PhotoTree, tmp_path: Path) -> None:
@@ -342,10 +411,3 @@ def test_a_run_that_draws_no_page_leaves_the_page_alone(full_run: Outputs, photo
     run_project(photo_tree.root, outputs, "export")
     assert outputs.report() == full_run.report()
     assert outputs.run_report() != full_run.run_report()
-
-
-def test_a_page_without_a_run_is_left_unfinished(full_run: Outputs, photo_tree: PhotoTree, tmp_path: Path) -> None:
-    outputs = full_run.copy_to(tmp_path / "data")
-    (outputs.root / "08_reporting" / "run_report.json").unlink()
-    run_project(photo_tree.root, outputs, "reporting")
-    assert "added when the run has ended" in outputs.report()

@@ -65,6 +65,10 @@ INTERNAL_DATASETS = {
     "exported_photos",
     "rewritten_features",
     "networks",
+    "featurized_photos",
+    "featurization_counts",
+    "contact_sheet",
+    "rejected_sample",
     "photo_counts",
 }
 """Catalog entries that the README's table of results leaves out."""

@@ -397,7 +397,7 @@ def test_a_vacuumed_store_holds_the_photos_that_are_there_and_one_network(
     run_project(history.photos, outputs, "vacuum")
     store = outputs.feature_store()
     assert (len(store), store["path"].nunique()) == (n_listed, n_listed)
-    assert set(store["fingerprint"]) == {(outputs.networks / "LATEST").read_text()}
+    assert set(store["fingerprint"]) == {outputs.run_report()["fingerprint"]}
     run_project(history.photos, outputs)
     assert outputs.counts()["featurized"] == 0
     assert outputs.csv_bytes() == history.outputs.csv_bytes()
@@ -476,7 +476,7 @@ def test_workers_with_openvino_never_meet_tensorflow(
     # Spark keeps its workers for a minute and takes them in turn: more tasks than workers meet each of them
     tasks = spark.range(0, 24, 1, numPartitions=24)
     workers = tasks.mapInArrow(describe_worker, "compiled array<string>, modules array<string>").collect()
-    fingerprint = (outputs.networks / "LATEST").read_text()
+    (fingerprint,) = set(outputs.feature_store()["fingerprint"])
     that_featurized = [set(worker["modules"]) for worker in workers if fingerprint in worker["compiled"]]
     assert that_featurized
     for modules in that_featurized:

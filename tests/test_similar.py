@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import shlex
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,7 +13,7 @@ from PIL import Image
 
 from fruit_features.cli import similar
 from tests.photos import encoded, fruit
-from tests.runs import PROJECT, Outputs
+from tests.runs import PROJECT, Outputs, run_project
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from click.testing import Result
 
     from tests.photos import PhotoTree
+
+pytestmark = pytest.mark.usefixtures("spark")
 
 
 def look(outputs: Outputs, photo: Path, *options: str, params: str = "") -> Result:
@@ -61,7 +64,11 @@ def test_a_page_shows_the_photo_and_its_neighbours(full_run: Outputs, photo_tree
     ("content", "params", "message"),
     [
         (b"no photo", "", "not an image that Pillow can identify"),
-        (encoded(fruit("Pear", 0), "JPEG"), ",featurization.apply_exif_orientation=true", "featurized with other parameters"),
+        (
+            encoded(fruit("Pear", 0), "JPEG"),
+            ",featurization.apply_exif_orientation=true",
+            "featurization.apply_exif_orientation is False there, True here",
+        ),
         (encoded(fruit("Pear", 0), "JPEG"), ",output_root=/absent", "nothing has been exported yet"),
     ],
 )
@@ -76,3 +83,26 @@ def test_what_cannot_be_done_is_said_in_a_line(
     assert message in error
     assert len(error.splitlines()) <= 3
     assert "Traceback" not in error
+
+
+def test_the_command_that_is_to_be_typed_instead_is_right(full_run: Outputs, photo_tree: PhotoTree) -> None:
+    photo = photo_tree.root / "Pear" / "00.jpg"
+    wrong = ",featurization.apply_exif_orientation=true,featurization.precision=bf16,featurization.batch_size=2"
+    result = look(full_run, photo, params=wrong)
+    assert result.exit_code == 1
+    assert "featurization.precision is f32 there, bf16 here" in result.output
+    command = shlex.split(result.output.partition("Type: ")[2].splitlines()[0])
+    assert command[:2] == ["kedro", "similar"]
+    assert "featurization.batch_size=2" in command[-1], "what does not matter stays as it was given"
+    with contextlib.chdir(PROJECT):
+        right = CliRunner().invoke(similar, command[2:])
+    assert right.exit_code == 0, right.output
+    assert f"file:{photo}" in right.output
+
+
+def test_a_model_that_was_fitted_since_the_export_is_named(full_run: Outputs, photo_tree: PhotoTree, tmp_path: Path) -> None:
+    outputs = full_run.copy_to(tmp_path / "data")
+    run_project(photo_tree.root, outputs, "reduction", reduction={"n_components": 2})
+    result = look(outputs, photo_tree.root / "Pear" / "00.jpg")
+    assert result.exit_code == 1
+    assert "the PCA model 2: it was fitted anew since. Export with it first: kedro run --pipelines export" in result.output

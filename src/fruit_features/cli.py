@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import re
+import shlex
 import sys
-import warnings
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from kedro.framework.cli.project import run as kedro_run
 from kedro.framework.cli.utils import CONTEXT_SETTINGS, KedroCliError, _split_params, env_option
 
-# `--pipeline` still works; that Kedro prefers `--pipelines` need not be said at every run.
-warnings.filterwarnings("ignore", message="Option '--pipeline' is deprecated")
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from fruit_features.inference import Network, StoredNetwork
+    from fruit_features.pipelines.featurization.parameters import FeaturizationParameters
 
 _CAUSED_BY = re.compile(r"^Caused by: [\w.$]+: (.+)$", re.MULTILINE)
 
@@ -116,26 +119,83 @@ def similar(photo: Path, top: int, page: Path | None, env: str | None, params: d
     from kedro.framework.session import KedroSession
 
     from fruit_features.pca import PcaModel
-    from fruit_features.pipelines.featurization.fingerprint import fingerprint_configuration
     from fruit_features.similar import find_similar, render_similar
 
     with KedroSession.create(env=env, runtime_params=params) as session:
         context = session.load_context()  # type: ignore[attr-defined]
     catalog, parameters = context.catalog, context.params["featurization"]
-    if not catalog.exists("exported_photos"):
-        raise ValueError("nothing has been exported yet: `kedro run` does that, with the same --env and --params")
-    network, model = catalog.load("network"), PcaModel.from_record(catalog.load("pca_model").iloc[0].to_dict())
-    if network.fingerprint != model.fingerprint or network.configuration != fingerprint_configuration(parameters):
+    for name in ("exported_photos", "pca_model"):
+        if not catalog.exists(name):
+            raise ValueError("nothing has been exported yet: `kedro run` does that, with the same --env and --params")
+    model, exported = PcaModel.from_record(catalog.load("pca_model").iloc[0].to_dict()), catalog.load("exported_photos")
+    if len(exported.columns) - len(["path", "label"]) != model.n_components:
         raise ValueError(
-            "the exported photos were featurized with other parameters: give the --env and --params of that run, or run again"
+            f"the exported photos have {len(exported.columns) - 2} components, and the PCA model {model.n_components}: it was "
+            "fitted anew since. Export with it first: kedro run --pipelines export, with the same --env and --params"
         )
+    network = _network_of_the_export(model.fingerprint, catalog.load("networks"), parameters, (photo, env, params))
     content, decoding = photo.read_bytes(), parameters.decoding
-    found = find_similar(content, catalog.load("exported_photos"), network=network, model=model, decoding=decoding, top=top)
+    found = find_similar(content, exported, network=network, model=model, decoding=decoding, top=top)
     width = max(map(len, found["label"]), default=0)
     for path, label, distance in zip(found["path"], found["label"], found["distance"], strict=True):
         click.echo(f"{distance:10.3f}  {label:{width}}  {path}")
     if page is not None:
         page.write_text(render_similar(content, photo.name, found, lambda path: fsspec.open(path).open().read()), "utf-8")
+
+
+def _network_of_the_export(
+    fingerprint: str,
+    networks: Mapping[str, StoredNetwork],
+    parameters: FeaturizationParameters,
+    command: tuple[Path, str | None, Mapping[str, Any]],
+) -> Network:
+    """Read the network that featurized the exported photos.
+
+    Args:
+        fingerprint: That of the PCA model that they were projected with.
+        networks: Those that runs kept, by configuration.
+        parameters: What this command was given.
+        command: The photo, the environment and the parameters that were typed, to be repeated with the right values.
+
+    Raises:
+        ValueError: It is gone, or these parameters are those of another network.
+
+    """
+    from fruit_features.pipelines.featurization.fingerprint import (
+        describe_differences,
+        differing_parameters,
+        fingerprint_configuration,
+    )
+
+    of_export = [stored for stored in networks.values() if stored.fingerprint == fingerprint]
+    if not of_export:
+        raise ValueError(
+            f"the network of the exported photos ({fingerprint}) is not under 06_models/networks any more: run again with the "
+            "parameters of that run (kedro run)"
+        )
+    (stored,) = of_export
+    if networks.get(fingerprint_configuration(parameters)) is stored:
+        return stored.load()
+    photo, env, params = command
+    right = {name: there for name, (there, _) in differing_parameters(stored.parameters, parameters).items()}
+    message = (
+        "the exported photos were featurized with other parameters than these: "
+        f"{describe_differences(stored.parameters, parameters)}."
+    )
+    if not right:
+        raise ValueError(f"{message} Run again: kedro run")
+    given = _flatten(params) | {f"featurization.{name}": value for name, value in right.items()}
+    typed = ",".join(f"{name}={str(value).lower() if isinstance(value, bool) else value}" for name, value in given.items())
+    options = [*(["--env", env] if env else []), "--params", typed]
+    raise ValueError(f"{message} Type: {shlex.join(['kedro', 'similar', str(photo), *options])}")
+
+
+def _flatten(params: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Name nested parameters as they are typed: `featurization.precision`."""
+    flat: dict[str, Any] = {}
+    for name, value in params.items():
+        flat |= _flatten(value, f"{prefix}{name}.") if isinstance(value, dict) else {f"{prefix}{name}": value}
+    return flat
 
 
 def _split_and_keep(ctx: click.Context, param: click.Parameter, value: str) -> tuple[str, dict[str, Any]]:

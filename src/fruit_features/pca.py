@@ -128,6 +128,8 @@ class PcaModel:
         n_photos: Number of photos it was fitted on.
         fingerprint: Fingerprint of the network whose features it was fitted on.
         centred: Whether `project` subtracts the mean first; Spark ML and the notebook do not.
+        variance_threshold: Cumulative explained variance ratio that decided how many components are kept; None where the
+            number was given instead.
 
     """
 
@@ -137,6 +139,7 @@ class PcaModel:
     n_photos: int
     fingerprint: str
     centred: bool = False
+    variance_threshold: float | None = None
 
     @property
     def n_components(self) -> int:
@@ -159,6 +162,7 @@ class PcaModel:
             "n_photos": self.n_photos,
             "fingerprint": self.fingerprint,
             "centred": self.centred,
+            "variance_threshold": self.variance_threshold,
         }
 
     @classmethod
@@ -171,7 +175,22 @@ class PcaModel:
             n_photos=int(record["n_photos"]),
             fingerprint=str(record["fingerprint"]),
             centred=bool(record["centred"]),
+            variance_threshold=_none_if_nan(record.get("variance_threshold")),  # models of earlier versions have none
         )
+
+    def check_fits(self, fingerprint: str) -> None:
+        """Check that this model may project features with this fingerprint.
+
+        Raises:
+            ValueError: It was fitted on features with another one.
+
+        """
+        if fingerprint != self.fingerprint:
+            raise ValueError(
+                f"the PCA model was fitted on features of network {self.fingerprint}, these photos belong to network "
+                f"{fingerprint}: run the reduction pipeline again (kedro run --pipelines reduction,export), or give the "
+                "featurization parameters (backbone, weights, precision) that the model was fitted with"
+            )
 
     def project(self, features: NDArray[np.floating]) -> NDArray[np.float32]:
         """Project features, (n_rows, n_features), to float32 (n_rows, n_components)."""
@@ -214,7 +233,20 @@ def fit(
     eigenvalues = np.clip(values[::-1], 0.0, None)  # a covariance has none below 0 but for rounding
     kept = n_components or n_components_for(eigenvalues / eigenvalues.sum(), variance_threshold)
     eigenvectors = _fix_signs(vectors[:, ::-1][:, :kept].T)
-    return PcaModel(moments.mean(), eigenvalues, eigenvectors, moments.count, fingerprint, centred)
+    return PcaModel(
+        mean=moments.mean(),
+        eigenvalues=eigenvalues,
+        eigenvectors=eigenvectors,
+        n_photos=moments.count,
+        fingerprint=fingerprint,
+        centred=centred,
+        variance_threshold=None if n_components else variance_threshold,
+    )
+
+
+def _none_if_nan(value: float | None) -> float | None:
+    """Parquet readers give a missing number as None or as NaN."""
+    return None if value is None or np.isnan(value) else float(value)
 
 
 def n_components_for(explained_variance_ratio: FloatArray, variance_threshold: float) -> int:

@@ -12,13 +12,22 @@ from fruit_features.hooks import (
     ParameterHooks,
     RunReportHooks,
     SparkHooks,
+    StageInputHooks,
 )
 
 # Kedro's own business, at every start: it registers its resolvers by a function that OmegaConf is about to rename.
 warnings.filterwarnings("ignore", message=r"register_new_resolver\(\) is deprecated")
 
-# Last in, first out: parameters and folders are looked at before Spark starts.
-HOOKS = (RunReportHooks(), SparkHooks(), ObjectStoreHooks(), OutputLockHooks(), ImagesRootHooks(), ParameterHooks())
+# Last in, first out: parameters, folders and buckets are looked at before Spark starts.
+HOOKS = (
+    RunReportHooks(),
+    SparkHooks(),
+    OutputLockHooks(),
+    StageInputHooks(),
+    ObjectStoreHooks(),
+    ImagesRootHooks(),
+    ParameterHooks(),
+)
 
 CONFIG_LOADER_ARGS = {
     "base_env": "base",

@@ -66,8 +66,8 @@ def test_a_network_lies_in_a_folder_of_its_fingerprint(network: NetworkDataset, 
 def test_networks_are_found_by_their_configuration(network: NetworkDataset, networks: NetworksDataset) -> None:
     network.save(NETWORK)
     network.save(CALIBRATED)
-    loaders = networks.load()
-    assert {name: load() for name, load in loaders.items()} == {
+    kept = networks.load()
+    assert {name: stored.load() for name, stored in kept.items()} == {
         "0123456789abcdef": NETWORK,
         "fedcba9876543210": CALIBRATED,
     }
@@ -76,14 +76,44 @@ def test_networks_are_found_by_their_configuration(network: NetworkDataset, netw
 def test_there_are_no_networks_before_the_first_run(networks: NetworksDataset, network: NetworkDataset) -> None:
     assert networks.load() == {}
     assert not network.exists()
-    with pytest.raises(DatasetError, match=r"no network in .*networks yet: run the featurization pipeline first"):
+    with pytest.raises(DatasetError, match="this run has no network yet: the node build_network"):
         network.load()
 
 
-def test_the_last_saved_network_is_loaded(network: NetworkDataset) -> None:
-    for saved in (NETWORK, CALIBRATED, NETWORK):
-        network.save(saved)
-        assert network.load() == saved
+def test_a_network_is_that_of_this_run_and_of_no_other(network: NetworkDataset, folder: Path) -> None:
+    network.save(NETWORK)
+    another_run = NetworkDataset(filepath=folder.as_posix())
+    assert not another_run.exists()
+    with pytest.raises(DatasetError, match="this run has no network yet"):
+        another_run.load()
+    another_run.save(CALIBRATED)
+    assert (network.load(), another_run.load()) == (NETWORK, CALIBRATED)
+
+
+def test_the_parameters_of_a_network_are_kept_with_it(network: NetworkDataset, networks: NetworksDataset) -> None:
+    network.save(dataclasses.replace(NETWORK, parameters={"precision": "f32", "jpeg_draft": True}))
+    (stored,) = networks.load().values()
+    assert (stored.fingerprint, stored.parameters) == (NETWORK.fingerprint, {"precision": "f32", "jpeg_draft": True})
+
+
+def test_a_network_that_an_earlier_version_kept_has_no_parameters(
+    network: NetworkDataset, networks: NetworksDataset, folder: Path
+) -> None:
+    network.save(NETWORK)
+    path = folder / NETWORK.fingerprint / "network.json"
+    record = json.loads(path.read_text())
+    del record["parameters"]
+    path.write_text(json.dumps(record))
+    (stored,) = networks.load().values()
+    assert (stored.parameters, stored.load()) == ({}, NETWORK)
+
+
+def test_a_record_that_was_cut_short_is_named(network: NetworkDataset, networks: NetworksDataset, folder: Path) -> None:
+    network.save(NETWORK)
+    path = folder / NETWORK.fingerprint / "network.json"
+    path.write_text(path.read_text()[:100])
+    with pytest.raises(DatasetError, match=r"network\.json is damaged.*delete .*, and the next run builds it anew"):
+        networks.load()
 
 
 def test_a_dataset_sees_what_another_one_saved_since(network: NetworkDataset, networks: NetworksDataset) -> None:
@@ -116,9 +146,7 @@ def test_a_damaged_file_is_named(network: NetworkDataset, networks: NetworksData
     damaged.write_bytes(damaged.read_bytes()[:-1])
     message = rf"{NETWORK.fingerprint}/{name} is damaged: delete .*{NETWORK.fingerprint}, and the next run builds it"
     with pytest.raises(DatasetError, match=message):
-        network.load()
-    with pytest.raises(DatasetError, match=message):
-        networks.load()[NETWORK.configuration]()
+        networks.load()[NETWORK.configuration].load()
 
 
 def test_a_deleted_network_can_be_built_anew(network: NetworkDataset, networks: NetworksDataset, folder: Path) -> None:
@@ -140,4 +168,4 @@ def test_networks_live_on_any_file_system() -> None:
     network, networks = (kind(filepath="memory://bucket/networks") for kind in (NetworkDataset, NetworksDataset))
     network.save(NETWORK)
     assert network.load() == NETWORK
-    assert networks.load()[NETWORK.configuration]() == NETWORK
+    assert networks.load()[NETWORK.configuration].load() == NETWORK

@@ -145,7 +145,7 @@ def test_what_nobody_needs_is_not_allowed(name: str, action: str, resource: str)
     [
         ("s3:GetObject", "images/Apple/00.jpg"),
         ("s3:GetObject", "dist/0123456789abcdef/environment-x86_64.tar.gz"),
-        ("s3:GetObject", "output/06_models/networks/LATEST"),
+        ("s3:GetObject", "output/06_models/networks/0123456789abcdef/network.json"),
         ("s3:PutObject", "output/04_feature/feature_store/__magic_job-1/part-0.parquet"),
         ("s3:AbortMultipartUpload", "output/04_feature/feature_store/part-0.parquet"),
         ("s3:DeleteObject", "output/02_intermediate/photos/part-0.parquet"),

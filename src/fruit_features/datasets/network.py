@@ -6,20 +6,15 @@ import hashlib
 import json
 from dataclasses import fields
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import fsspec
 from kedro.io import AbstractDataset, DatasetError
 
-from fruit_features.inference import Network
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from fruit_features.inference import Network, StoredNetwork
 
 _RECORD = "network.json"
 """Written last: a folder without it is what a dying run left, and counts as absent."""
-
-_LATEST = "LATEST"
 
 
 class _NetworkFolder(AbstractDataset):  # type: ignore[type-arg]
@@ -42,7 +37,13 @@ class _NetworkFolder(AbstractDataset):  # type: ignore[type-arg]
         return {"filepath": self._root, "protocol": self._fs.protocol}
 
     def _read_record(self, fingerprint: str) -> dict[str, Any]:
-        record: dict[str, Any] = json.loads(self._fs.cat_file(f"{self._root}/{fingerprint}/{_RECORD}"))
+        path = f"{self._root}/{fingerprint}/{_RECORD}"
+        try:
+            record: dict[str, Any] = json.loads(self._fs.cat_file(path))
+        except ValueError as error:
+            raise DatasetError(
+                f"{path} is damaged ({error}): delete {self._root}/{fingerprint}, and the next run builds it anew"
+            ) from error
         return record
 
     def _read(self, fingerprint: str) -> Network:
@@ -56,13 +57,19 @@ class _NetworkFolder(AbstractDataset):  # type: ignore[type-arg]
 
 
 class NetworksDataset(_NetworkFolder):
-    """Loads what is there: loaders of the networks, by configuration; none where nothing has been saved yet."""
+    """Loads what is there: the networks that earlier runs kept, by configuration; none where nothing has been saved yet."""
 
-    def load(self) -> dict[str, Callable[[], Network]]:
-        """Find the complete networks, without reading them."""
+    def load(self) -> dict[str, StoredNetwork]:
+        """Find the complete networks, without reading their files."""
         self._fs.invalidate_cache(self._root)
-        fingerprints = (path.split("/")[-2] for path in self._fs.glob(f"{self._root}/*/{_RECORD}"))
-        return {self._read_record(name)["configuration"]: partial(self._read, name) for name in fingerprints}
+        folders = [path.split("/")[-2] for path in self._fs.glob(f"{self._root}/*/{_RECORD}")]
+        records = {folder: self._read_record(folder) for folder in folders}
+        return {
+            record["configuration"]: StoredNetwork(
+                record["fingerprint"], record.get("parameters", {}), partial(self._read, name)
+            )
+            for name, record in records.items()
+        }
 
     def save(self, data: Any) -> None:  # noqa: ARG002
         """Refuse: `NetworkDataset` writes."""
@@ -70,10 +77,15 @@ class NetworksDataset(_NetworkFolder):
 
 
 class NetworkDataset(_NetworkFolder):
-    """Saves a network under its fingerprint, once; loads the one that was last saved, by this run or an earlier one."""
+    """Saves the network of this run under its fingerprint, once, and hands it to the nodes of this run.
+
+    It knows of no earlier run's network: those are found by their configuration, in `networks`.
+    """
+
+    _saved: Network | None = None
 
     def save(self, data: Network) -> None:
-        """Write the files, then the record that makes them count, then the name of the latest network."""
+        """Write the files, then the record that makes them count."""
         folder = f"{self._root}/{data.fingerprint}"
         if not self._fs.exists(f"{folder}/{_RECORD}"):
             self._fs.makedirs(folder, exist_ok=True)
@@ -81,21 +93,24 @@ class NetworkDataset(_NetworkFolder):
                 self._fs.pipe_file(f"{folder}/{name}", content)
             digests = {name: hashlib.sha256(content).hexdigest() for name, content in data.files.items()}
             self._write(f"{folder}/{_RECORD}", json.dumps({**_as_record(data), "files": digests}, indent=2))
-        self._write(f"{self._root}/{_LATEST}", data.fingerprint)
+        self._saved = data
 
     def load(self) -> Network:
-        """Read the network that was last saved.
+        """Return the network that this run saved.
 
         Raises:
-            DatasetError: None was, or a file of it is damaged.
+            DatasetError: This run has saved none.
 
         """
-        if not self._exists():
-            raise DatasetError(f"there is no network in {self._root} yet: run the featurization pipeline first")
-        return self._read(self._fs.cat_file(f"{self._root}/{_LATEST}").decode())
+        if self._saved is None:
+            raise DatasetError(
+                "this run has no network yet: the node build_network chooses or builds it (kedro run --from-nodes "
+                "build_network). Networks of earlier runs are in `networks`, by their configuration"
+            )
+        return self._saved
 
     def _exists(self) -> bool:
-        return bool(self._fs.exists(f"{self._root}/{_LATEST}"))
+        return self._saved is not None
 
     def _write(self, path: str, text: str) -> None:
         """Write a small file whole or not at all: under another name first, then renamed (one put, on object stores)."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol, cast, get_args
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ class Network:
         input_size: Side of the square photos, in pixels.
         n_features: Numbers per photo.
         files: File name to content, as the engine wrote them.
+        parameters: The parameters of the configuration, as a user gave them; empty where they were not kept.
 
     """
 
@@ -44,20 +45,23 @@ class Network:
     input_size: int
     n_features: int
     files: Mapping[str, bytes]
+    parameters: Mapping[str, Any] = field(default_factory=dict)
 
-    def check_fits(self, fingerprint: str) -> None:
-        """Check that a PCA model of features with this fingerprint may project this network's features.
 
-        Raises:
-            ValueError: The fingerprints differ.
+@dataclass(frozen=True)
+class StoredNetwork:
+    """A network that an earlier run kept, before its files are read.
 
-        """
-        if fingerprint != self.fingerprint:
-            raise ValueError(
-                f"the PCA model was fitted on features of network {fingerprint}, these photos belong to {self.fingerprint} "
-                f"({self.backbone}, {self.precision}): run the reduction pipeline again, or set the featurization parameters "
-                "(backbone, weights, precision) that the model was fitted with"
-            )
+    Attributes:
+        fingerprint: Its fingerprint.
+        parameters: The parameters that it was built with; empty if it was built before these were kept.
+        load: Reads its files.
+
+    """
+
+    fingerprint: str
+    parameters: Mapping[str, Any]
+    load: Callable[[], Network]
 
 
 class Engine(Protocol):

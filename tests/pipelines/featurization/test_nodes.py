@@ -15,6 +15,7 @@ from PIL import Image
 from pyspark.sql import functions as F
 
 from fruit_features.imaging import decode
+from fruit_features.inference import StoredNetwork
 from fruit_features.photo_files import PhotoReader
 from fruit_features.pipelines.featurization import nodes
 from fruit_features.pipelines.featurization.fingerprint import fingerprint_configuration
@@ -22,18 +23,19 @@ from fruit_features.pipelines.featurization.nodes import (
     N_SLOTS,
     UNREADABLE,
     build_network,
+    collect_outcomes,
+    count_outcomes,
     featurize_photos,
     find_pending_photos,
     plan_chunks,
     sample_calibration_photos,
-    select_features,
+    vacuum_store,
 )
 from fruit_features.pipelines.ingestion.nodes import list_photos
 from tests.photos import encoded, fruit
 from tests.runs import Outputs, as_path, load_catalog
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     import keras
@@ -235,9 +237,9 @@ def test_a_photo_that_is_too_long_for_spark_stops_no_run(
     photos = list_photos(images)
     pending = find_pending_photos(photos, empty_store, tiny_network)
     rows = [row for chunk in featurize(pending, tiny_network, parameters) for row in chunk]
-    features, rejected = select_features(photos, spark.createDataFrame(rows, STORE), tiny_network, False)
-    assert [as_path(row["path"]).name for row in features.collect()] == ["good.jpg"]
-    assert [as_path(row["path"]).name for row in rejected.collect()] == ["huge.tif"]
+    outcomes = collect_outcomes(photos, spark.createDataFrame(rows, STORE), tiny_network).collect()
+    errors = {as_path(row["path"]).name: row["error"] for row in outcomes}
+    assert errors == {"good.jpg": None, "huge.tif": nodes.TOO_LONG}
 
 
 def test_a_photo_that_vanished_since_the_listing_is_rejected(
@@ -255,8 +257,8 @@ def test_a_photo_that_vanished_since_the_listing_is_rejected(
     pending = find_pending_photos(photos, empty_store, tiny_network)
     rows = [row for chunk in featurize(pending, tiny_network, parameters) for row in chunk]
     assert len(rows) == photos.count() - 1
-    _, rejected = select_features(photos, spark.createDataFrame(rows, STORE), tiny_network, False)
-    reasons = {as_path(row["path"]).name: row["reason"] for row in rejected.collect()}
+    outcomes = collect_outcomes(photos, spark.createDataFrame(rows, STORE), tiny_network)
+    reasons = {as_path(row["path"]).name: row["error"] for row in outcomes.collect()}
     assert reasons["03.jpg"] == UNREADABLE
 
 
@@ -288,12 +290,12 @@ def test_the_exif_orientation_is_applied_where_the_parameters_say_so(
     assert applied["turned"] != pytest.approx(applied["plain"], abs=1e-3)
 
 
-# --- select_features --------------------------------------------------------------------------------------------------
+# --- collect_outcomes, count_outcomes ---------------------------------------------------------------------------------
 
 
-def test_the_listing_joined_with_the_store_is_features_and_rejects(spark: SparkSession, tiny_network: Network) -> None:
+def outcomes_of(spark: SparkSession, network: Network) -> DataFrame:
     photos = listing(spark, "good", "broken", "vanished", "changed")
-    ours = tiny_network.fingerprint
+    ours = network.fingerprint
     store = spark.createDataFrame(
         [
             stored("good", ours, features=[1.0, 2.0]),
@@ -305,25 +307,27 @@ def test_the_listing_joined_with_the_store_is_features_and_rejects(spark: SparkS
         ],
         STORE,
     )
-    features, rejected = select_features(photos, store, tiny_network, False)
-    assert features.columns == ["path", "label", "features"]
-    assert [tuple(row) for row in features.collect()] == [("file:/photos/Kiwi/good", "Kiwi", [1.0, 2.0])]
-    assert rejected.columns == ["path", "label", "reason"]
-    assert sorted(tuple(row) for row in rejected.collect()) == [
-        ("file:/photos/Kiwi/broken", "Kiwi", "not an image"),
-        ("file:/photos/Kiwi/changed", "Kiwi", UNREADABLE),
-        ("file:/photos/Kiwi/vanished", "Kiwi", UNREADABLE),
+    return collect_outcomes(photos, store, network)
+
+
+def test_every_listed_photo_has_features_or_a_reason(spark: SparkSession, tiny_network: Network) -> None:
+    outcomes = outcomes_of(spark, tiny_network)
+    assert outcomes.columns == ["path", "label", "length", "modificationTime", "fingerprint", "error"]
+    rows = sorted(outcomes.collect(), key=lambda row: row["path"])
+    assert {(row["label"], row["length"], row["modificationTime"]) for row in rows} == {("Kiwi", 100, NOON)}
+    assert {row["fingerprint"] for row in rows} == {tiny_network.fingerprint}
+    assert [(row["path"].rsplit("/", 1)[-1], row["error"]) for row in rows] == [
+        ("broken", "not an image"),
+        ("changed", UNREADABLE),
+        ("good", None),
+        ("vanished", UNREADABLE),
     ]
 
 
-def test_formulas_are_disarmed_among_the_rejected_where_the_parameters_say_so(
-    spark: SparkSession, tiny_network: Network
-) -> None:
-    photos = listing(spark, "broken").withColumn("label", F.lit("=1+2"))
-    store = spark.createDataFrame([stored("broken", tiny_network.fingerprint, features=None, error="@x")], STORE)
-    for escape_formulas, row in ((False, ("=1+2", "@x")), (True, ("'=1+2", "'@x"))):
-        _, rejected = select_features(photos, store, tiny_network, escape_formulas)
-        assert [tuple(found) for found in rejected.select("label", "reason").collect()] == [row]
+def test_what_the_run_had_to_do_is_counted(spark: SparkSession, tiny_network: Network) -> None:
+    pending = listing(spark, "vanished", "changed")
+    counts = count_outcomes(pending, outcomes_of(spark, tiny_network))
+    assert counts == {"listed": 4, "featurized": 2, "reused": 2, "rejected": 3}
 
 
 # --- build_network, sample_calibration_photos -------------------------------------------------------------------------
@@ -334,17 +338,24 @@ def test_a_network_that_is_known_is_not_built_again(
 ) -> None:
     loaded: list[str] = []
 
-    def loader(name: str) -> Callable[[], Network]:
+    def kept(name: str) -> StoredNetwork:
         def load() -> Network:
             loaded.append(name)
             return tiny_network
 
-        return load
+        return StoredNetwork(name, {}, load)
 
     configuration = fingerprint_configuration(parameters)
-    networks = {name: loader(name) for name in ("another", configuration)}
+    networks = {name: kept(name) for name in ("another", configuration)}
     assert build_network(networks, photos.limit(0), PhotoReader(4), parameters) is tiny_network
     assert loaded == [configuration], "other networks are not even read"
+
+
+def test_a_store_is_not_vacuumed_for_a_network_that_no_run_has_used(
+    photos: DataFrame, empty_store: DataFrame, parameters: FeaturizationParameters
+) -> None:
+    with pytest.raises(ValueError, match="no run has featurized with these parameters"):
+        vacuum_store(photos, empty_store, {}, parameters)
 
 
 def test_no_photo_calibrates_a_float_network(photos: DataFrame, parameters: FeaturizationParameters) -> None:

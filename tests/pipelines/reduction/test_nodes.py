@@ -8,12 +8,14 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+from pyspark.sql import functions as F
 
 from fruit_features import pca
-from fruit_features.pca import Moments
+from fruit_features.pca import Moments, PcaModel
 from fruit_features.pipelines.reduction import nodes
 from fruit_features.pipelines.reduction.nodes import fit_pca
 from fruit_features.pipelines.reduction.parameters import ReductionParameters
+from tests.tables import FINGERPRINT, as_stored
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,7 +23,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from pyspark.sql import DataFrame, SparkSession
 
-    from fruit_features.inference import Network
 
 N_PHOTOS, N_FEATURES = 300, 8
 SCHEMA = "path string, label string, features array<float>"
@@ -56,14 +57,14 @@ def as_bytes(model: pd.DataFrame) -> list[bytes]:
 
 
 def test_the_model_is_that_of_the_collected_matrix(
-    features: DataFrame, matrix: NDArray[np.float32], tiny_network: Network, parameters: ReductionParameters
+    features: DataFrame, matrix: NDArray[np.float32], parameters: ReductionParameters
 ) -> None:
-    model, explained_variance = fit_pca(features, tiny_network, parameters)
+    model, explained_variance = fit_pca(*as_stored(features), parameters)
     moments = Moments.of(matrix, pca.grid_step(float(np.abs(matrix).max()), N_PHOTOS))
-    expected = pca.fit(moments, fingerprint=tiny_network.fingerprint, variance_threshold=0.9)
+    expected = pca.fit(moments, fingerprint=FINGERPRINT, variance_threshold=0.9)
     (row,) = model.to_dict("records")
     assert (row["n_photos"], row["n_components"]) == (N_PHOTOS, expected.n_components)
-    assert (row["fingerprint"], row["centred"]) == (tiny_network.fingerprint, False)
+    assert (row["fingerprint"], row["centred"]) == (FINGERPRINT, False)
     np.testing.assert_array_equal(row["mean"], expected.mean)
     np.testing.assert_array_equal(row["eigenvalues"], expected.eigenvalues)
     np.testing.assert_array_equal(np.stack(row["eigenvectors"]), expected.eigenvectors)
@@ -75,24 +76,24 @@ def test_the_model_is_that_of_the_collected_matrix(
 
 
 def test_the_same_photos_give_the_same_bits_in_any_order_and_partitions(
-    spark: SparkSession, matrix: NDArray[np.float32], tiny_network: Network, parameters: ReductionParameters
+    spark: SparkSession, matrix: NDArray[np.float32], parameters: ReductionParameters
 ) -> None:
     features = to_frame(spark, matrix)
-    expected = as_bytes(fit_pca(features, tiny_network, parameters)[0])
+    expected = as_bytes(fit_pca(*as_stored(features), parameters)[0])
     rearranged = [features.repartition(1), features.repartition(7, "path"), features.orderBy("path", ascending=False)]
     for same in rearranged:
-        assert as_bytes(fit_pca(same, tiny_network, parameters)[0]) == expected
+        assert as_bytes(fit_pca(*as_stored(same), parameters)[0]) == expected
 
 
 def test_the_same_photos_give_the_same_bits_in_arrow_batches_of_any_size(
-    spark: SparkSession, features: DataFrame, tiny_network: Network, parameters: ReductionParameters
+    spark: SparkSession, features: DataFrame, parameters: ReductionParameters
 ) -> None:
-    expected = as_bytes(fit_pca(features, tiny_network, parameters)[0])
+    expected = as_bytes(fit_pca(*as_stored(features), parameters)[0])
     setting = "spark.sql.execution.arrow.maxRecordsPerBatch"
     before = spark.conf.get(setting)
     spark.conf.set(setting, 7)
     try:
-        assert as_bytes(fit_pca(features, tiny_network, parameters)[0]) == expected
+        assert as_bytes(fit_pca(*as_stored(features), parameters)[0]) == expected
     finally:
         spark.conf.set(setting, before)
 
@@ -119,21 +120,39 @@ def test_a_partition_without_photos_has_no_moments() -> None:
     assert list(nodes._sum_moments([], 1.0)) == []
 
 
-def test_the_parameters_choose_the_components(
-    features: DataFrame, tiny_network: Network, parameters: ReductionParameters
-) -> None:
+def test_the_parameters_choose_the_components(features: DataFrame, parameters: ReductionParameters) -> None:
     changes = {"n_components": 5, "centred": True}
-    model, explained_variance = fit_pca(features, tiny_network, parameters.model_copy(update=changes))
+    model, explained_variance = fit_pca(*as_stored(features), parameters.model_copy(update=changes))
     (row,) = model.to_dict("records")
     assert (row["n_components"], row["centred"]) == (5, True)
     assert np.stack(row["eigenvectors"]).shape == (5, N_FEATURES)
     assert len(explained_variance) == N_FEATURES, "of all components, kept or not"
 
 
-def test_the_model_survives_parquet(
-    features: DataFrame, tiny_network: Network, parameters: ReductionParameters, tmp_path: Path
+@pytest.mark.parametrize(("n_components", "kept"), [(None, 0.75), (5, None)])
+def test_the_model_says_which_threshold_decided(
+    features: DataFrame, parameters: ReductionParameters, n_components: int | None, kept: float | None
 ) -> None:
-    model, _ = fit_pca(features, tiny_network, parameters)
+    changes = {"n_components": n_components, "variance_threshold": 0.75}
+    model, _ = fit_pca(*as_stored(features), parameters.model_copy(update=changes))
+    assert PcaModel.from_record(model.iloc[0].to_dict()).variance_threshold == kept
+
+
+def test_photos_with_an_error_and_features_of_other_networks_are_left_out(
+    features: DataFrame, parameters: ReductionParameters
+) -> None:
+    photos, store = as_stored(features)
+    _, of_another_network = as_stored(
+        features.selectExpr("path", "label", "transform(features, x -> x * 9) AS features"), "other"
+    )
+    spoilt = photos.withColumn("error", F.when(F.col("path").endswith("7.jpg"), "broken"))
+    model, _ = fit_pca(spoilt, store.unionByName(of_another_network), parameters)
+    expected, _ = fit_pca(*as_stored(features.where("path NOT LIKE '%7.jpg'")), parameters)
+    assert as_bytes(model) == as_bytes(expected)
+
+
+def test_the_model_survives_parquet(features: DataFrame, parameters: ReductionParameters, tmp_path: Path) -> None:
+    model, _ = fit_pca(*as_stored(features), parameters)
     model.to_parquet(tmp_path / "pca_model.parquet")
     assert as_bytes(pd.read_parquet(tmp_path / "pca_model.parquet")) == as_bytes(model)
 
@@ -145,17 +164,14 @@ def test_too_few_photos_are_refused(
     *,
     spark: SparkSession,
     matrix: NDArray[np.float32],
-    tiny_network: Network,
     parameters: ReductionParameters,
     n_photos: int,
     message: str,
 ) -> None:
     with pytest.raises(ValueError, match=message):
-        fit_pca(to_frame(spark, matrix[:n_photos]), tiny_network, parameters)
+        fit_pca(*as_stored(to_frame(spark, matrix[:n_photos])), parameters)
 
 
-def test_equal_photos_are_refused(
-    spark: SparkSession, matrix: NDArray[np.float32], tiny_network: Network, parameters: ReductionParameters
-) -> None:
+def test_equal_photos_are_refused(spark: SparkSession, matrix: NDArray[np.float32], parameters: ReductionParameters) -> None:
     with pytest.raises(ValueError, match="all 20 usable photos are equal"):
-        fit_pca(to_frame(spark, matrix[[7] * 20]), tiny_network, parameters)
+        fit_pca(*as_stored(to_frame(spark, matrix[[7] * 20])), parameters)

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 from pyspark.sql import functions as F
 
+from fruit_features.pca import PcaModel
 from fruit_features.photo_files import PhotoReader
 from fruit_features.pipelines.reporting.nodes import (
     LABELS_SHOWN,
@@ -29,6 +30,7 @@ from fruit_features.pipelines.reporting.parameters import ReportingParameters
 from fruit_features.quality import LINEAR_PROBE, NEIGHBOURS, score_classifiers
 from tests.photos import COLOURS
 from tests.runs import as_path
+from tests.tables import as_stored, with_outcomes
 
 READER = PhotoReader(4)
 
@@ -56,6 +58,11 @@ def explained_variance() -> pd.DataFrame:
     return pd.DataFrame({"component": np.arange(1, 6), "explained_variance_ratio": RATIOS, "cumulative": np.cumsum(RATIOS)})
 
 
+def model_table(n_components: int, variance_threshold: float | None) -> pd.DataFrame:
+    model = PcaModel(np.zeros(5), RATIOS, np.eye(5)[:n_components], 9, "any", variance_threshold=variance_threshold)
+    return pd.DataFrame([model.to_record()])
+
+
 def projected(spark: SparkSession, n_photos: int, n_components: int = 3) -> DataFrame:
     columns = ", ".join(f"pca_{component} float" for component in range(1, n_components + 1))
     rows = [
@@ -75,7 +82,7 @@ def points(figure: go.Figure) -> dict[str, tuple[Any, float, float]]:
 
 
 def test_the_scree_plot_shows_every_ratio_and_their_sum(explained_variance: pd.DataFrame) -> None:
-    bars, line = plot_scree(explained_variance, pd.DataFrame({"n_components": [3]}), 0.9, None).data
+    bars, line = plot_scree(explained_variance, model_table(3, 0.9)).data
     assert (bars.type, line.type) == ("bar", "scatter")
     for trace, values in ((bars, RATIOS), (line, np.cumsum(RATIOS))):
         np.testing.assert_array_equal(trace.x, [1, 2, 3, 4, 5])
@@ -83,36 +90,25 @@ def test_the_scree_plot_shows_every_ratio_and_their_sum(explained_variance: pd.D
 
 
 def test_the_scree_plot_marks_the_kept_components(explained_variance: pd.DataFrame) -> None:
-    layout = plot_scree(explained_variance, pd.DataFrame({"n_components": [3]}), 0.9, None).layout
+    layout = plot_scree(explained_variance, model_table(3, 0.9)).layout
     mark = layout.shapes[0]
     assert (mark.x0, mark.x1) == (3, 3)
     assert layout.annotations[0].text == "3 components: 90.0%"
 
 
-def test_the_scree_plot_marks_the_threshold_that_was_reached(explained_variance: pd.DataFrame) -> None:
-    layout = plot_scree(explained_variance, pd.DataFrame({"n_components": [4]}), 0.955, None).layout
+def test_the_scree_plot_marks_the_threshold_that_decided(explained_variance: pd.DataFrame) -> None:
+    layout = plot_scree(explained_variance, model_table(4, 0.955)).layout
     _, mark = layout.shapes
     assert (mark.y0, mark.y1) == (0.955, 0.955)
     assert layout.annotations[1].text == "threshold: 95.5%"
 
 
-@pytest.mark.parametrize(
-    ("threshold", "n_wanted"),
-    [
-        pytest.param(0.9, 3, id="a number of components was asked for"),
-        pytest.param(0.8, 4, id="another number"),
-        pytest.param(0.99, None, id="the model was fitted with another threshold"),
-    ],
-)
-def test_the_scree_plot_marks_no_threshold_that_decided_nothing(
-    explained_variance: pd.DataFrame, threshold: float, n_wanted: int | None
-) -> None:
-    layout = plot_scree(explained_variance, pd.DataFrame({"n_components": [3]}), threshold, n_wanted).layout
-    assert len(layout.shapes) == 1
+def test_the_scree_plot_marks_no_threshold_where_a_number_was_asked_for(explained_variance: pd.DataFrame) -> None:
+    assert len(plot_scree(explained_variance, model_table(3, None)).layout.shapes) == 1
 
 
 def test_the_scree_plot_shows_one_component_too(explained_variance: pd.DataFrame) -> None:
-    layout = plot_scree(explained_variance[:1], pd.DataFrame({"n_components": [1]}), 0.9, None).layout
+    layout = plot_scree(explained_variance[:1], model_table(1, 0.9)).layout
     assert layout.xaxis.range[0] < 1 < layout.xaxis.range[1]
 
 
@@ -178,14 +174,14 @@ def test_a_long_label_is_cut_in_the_legend_only(spark: SparkSession) -> None:
 # --- bars -------------------------------------------------------------------------------------------------------------
 
 
-def outcomes(spark: SparkSession, exported: Mapping[str, int], rejected: Mapping[str, int]) -> tuple[DataFrame, DataFrame]:
-    """Tables of all photos and of rejected ones, with so many exported and rejected photos of each label."""
+def outcomes(spark: SparkSession, exported: Mapping[str, int], rejected: Mapping[str, int]) -> DataFrame:
+    """What became of so many exported and rejected photos of each label."""
     tables = (
         [(f"file:/photos/{label}/{kind}{number}.jpg", label) for label, count in counts.items() for number in range(count)]
         for kind, counts in (("good", exported), ("bad", rejected))
     )
     good, bad = (spark.createDataFrame(table, "path string, label string") for table in tables)
-    return good.unionByName(bad), bad.selectExpr("*", "'no image' AS reason")
+    return with_outcomes(good.unionByName(bad), bad.selectExpr("*", "'no image' AS reason"))
 
 
 def bars(figure: go.Figure) -> dict[str, dict[str, int]]:
@@ -195,7 +191,7 @@ def bars(figure: go.Figure) -> dict[str, dict[str, int]]:
 
 
 def test_photos_are_counted_by_label_and_outcome(spark: SparkSession) -> None:
-    figure = plot_class_counts(*outcomes(spark, {"Apple": 2, "Kiwi": 5, "Pear": 2}, {"Apple": 2, "Lemon": 1}))
+    figure = plot_class_counts(outcomes(spark, {"Apple": 2, "Kiwi": 5, "Pear": 2}, {"Apple": 2, "Lemon": 1}))
     assert bars(figure) == {
         "exported": {"Kiwi": 5, "Apple": 2, "Pear": 2, "Lemon": 0},
         "rejected": {"Kiwi": 0, "Apple": 2, "Pear": 0, "Lemon": 1},
@@ -205,20 +201,20 @@ def test_photos_are_counted_by_label_and_outcome(spark: SparkSession) -> None:
 
 
 def test_of_many_labels_the_largest_are_shown(spark: SparkSession) -> None:
-    figure = plot_class_counts(*outcomes(spark, {f"{number:03}": 1 + (number == 70) for number in range(71)}, {}))
+    figure = plot_class_counts(outcomes(spark, {f"{number:03}": 1 + (number == 70) for number in range(71)}, {}))
     shown = list(bars(figure)["exported"])
     assert (shown[0], len(shown)) == ("070", MOST_BARS)
     assert figure.layout.title.text == "72 photos of 71 labels: the 60 most frequent labels"
 
 
 def test_a_label_is_a_name_and_neither_a_date_nor_markup(spark: SparkSession) -> None:
-    figure = plot_class_counts(*outcomes(spark, {"2024-01-01": 1, "<b>&": 1}, {}))
+    figure = plot_class_counts(outcomes(spark, {"2024-01-01": 1, "<b>&": 1}, {}))
     assert figure.layout.yaxis.type == "category"
     assert set(bars(figure)["exported"]) == {"2024-01-01", "&lt;b&gt;&amp;"}
 
 
 def test_a_long_name_is_cut_beside_its_bar_only(spark: SparkSession) -> None:
-    figure = plot_class_counts(*outcomes(spark, {"x" * 200: 1}, {}))
+    figure = plot_class_counts(outcomes(spark, {"x" * 200: 1}, {}))
     assert list(bars(figure)["exported"]) == ["x" * 200] == list(figure.layout.yaxis.tickvals)
     (shown,) = figure.layout.yaxis.ticktext
     assert len(shown) < 80
@@ -254,8 +250,8 @@ def test_it_is_said_when_no_photo_was_rejected() -> None:
 # --- quality ----------------------------------------------------------------------------------------------------------
 
 
-def clouds(spark: SparkSession, labels: Mapping[str, int], spread: float = 0.1) -> tuple[DataFrame, DataFrame]:
-    """Features of six columns in a cloud per label, and their first two columns as if a PCA had kept them."""
+def clouds(spark: SparkSession, labels: Mapping[str, int], spread: float = 0.1) -> tuple[DataFrame, DataFrame, DataFrame]:
+    """Photos, their features of six columns in a cloud per label, and their first two columns as if a PCA had kept them."""
     rng = np.random.default_rng(0)
     rows = [
         (f"file:/photos/{label}/{number}.jpg", label, (np.eye(6)[which % 6] + rng.normal(0, spread, 6)).tolist())
@@ -263,7 +259,8 @@ def clouds(spark: SparkSession, labels: Mapping[str, int], spread: float = 0.1) 
         for number in range(count)
     ]
     features = spark.createDataFrame(rows, "path string, label string, features array<float>")
-    return features, features.selectExpr("path", "label", "features[0] AS pca_1", "features[1] AS pca_2").repartition(3)
+    components = features.selectExpr("path", "label", "features[0] AS pca_1", "features[1] AS pca_2")
+    return *as_stored(features), components.repartition(3)
 
 
 def test_quality_is_measured_on_all_features_and_on_the_components(spark: SparkSession) -> None:
@@ -290,11 +287,11 @@ def test_what_the_components_lost_shows(spark: SparkSession) -> None:
 
 
 def test_quality_is_that_of_the_photos_in_the_order_of_their_paths(spark: SparkSession) -> None:
-    features, components = clouds(spark, {"Apple": 30, "Kiwi": 30, "Pear": 30}, spread=0.8)
-    rows = features.toPandas().sort_values("path")
+    photos, store, components = clouds(spark, {"Apple": 30, "Kiwi": 30, "Pear": 30}, spread=0.8)
+    rows = photos.join(store.select("path", "features"), "path").toPandas().sort_values("path")
     expected = score_classifiers(np.stack(rows["features"].to_list()).astype(np.float32), rows["label"].tolist(), 3)
-    for frame in (features, features.repartition(4)):
-        table = measure_quality(frame, components, parameters(seed=3))
+    for frame in (store, store.repartition(4)):
+        table = measure_quality(photos, frame, components, parameters(seed=3))
         assert table["accuracy"].tolist()[:2] == [score.accuracy for score in expected]
 
 
@@ -341,7 +338,7 @@ def listing(spark: SparkSession, labels: Mapping[str, int]) -> DataFrame:
 
 
 def test_a_few_photos_of_every_label_are_shown(photos: DataFrame, rejected_images: DataFrame, photo_tree: PhotoTree) -> None:
-    sheet, _ = make_contact_sheet(photos, rejected_images, READER, parameters())
+    sheet, _ = make_contact_sheet(with_outcomes(photos, rejected_images), READER, parameters())
     assert list(sheet.columns) == ["label", "n_photos", "path", "thumbnail"]
     assert Counter(sheet["label"]) == dict.fromkeys(COLOURS, PHOTOS_PER_LABEL)
     assert {as_path(path) for path in sheet["path"]} <= photo_tree.good
@@ -365,25 +362,25 @@ def test_only_the_photos_shown_are_read(spark: SparkSession, tmp_path: Path) -> 
     pictures = spark.read.format("binaryFile").load(str(folder))
     photos = pictures.selectExpr("path", "'apple' AS label", "length").localCheckpoint()
     nothing = spark.createDataFrame([], "path string, label string, reason string")
-    first, _ = make_contact_sheet(photos, nothing, READER, parameters())
+    first, _ = make_contact_sheet(with_outcomes(photos, nothing), READER, parameters())
     shown = {as_path(path) for path in first["path"]}
     for path in folder.iterdir():
         if path not in shown:
             path.unlink()
-    again, _ = make_contact_sheet(photos, nothing, READER, parameters())
+    again, _ = make_contact_sheet(with_outcomes(photos, nothing), READER, parameters())
     pd.testing.assert_frame_equal(again, first)
     assert again["thumbnail"].notna().all()
 
 
 def test_photos_that_are_gone_are_named_without_a_picture(spark: SparkSession, rejected_images: DataFrame) -> None:
-    sheet, _ = make_contact_sheet(listing(spark, {"Pear": 2}), rejected_images, READER, parameters())
+    sheet, _ = make_contact_sheet(with_outcomes(listing(spark, {"Pear": 2}), rejected_images), READER, parameters())
     assert sorted(sheet["path"]) == ["file:/nowhere/Pear/0.jpg", "file:/nowhere/Pear/1.jpg"]
     assert sheet["thumbnail"].tolist() == [None, None]
 
 
 def test_of_many_labels_those_with_most_photos_are_shown(spark: SparkSession, rejected_images: DataFrame) -> None:
     photos = listing(spark, {f"label {number:02}": 1 + number % 6 for number in range(60)})
-    sheet, _ = make_contact_sheet(photos, rejected_images, READER, parameters())
+    sheet, _ = make_contact_sheet(with_outcomes(photos, rejected_images), READER, parameters())
     assert sheet["label"].nunique() == LABELS_SHOWN
     assert sheet["n_photos"].min() == 3
     assert sheet.groupby("label").size().max() == PHOTOS_PER_LABEL
@@ -393,19 +390,21 @@ def test_the_photos_shown_depend_on_the_seed_and_on_no_partition(spark: SparkSes
     photos = listing(spark, {"Pear": 50, "Kiwi": 50})
 
     def shown(frame: DataFrame, seed: int) -> list[str]:
-        paths: list[str] = make_contact_sheet(frame, rejected_images, READER, parameters(seed=seed))[0]["path"].tolist()
+        paths: list[str] = make_contact_sheet(with_outcomes(frame, rejected_images), READER, parameters(seed=seed))[0][
+            "path"
+        ].tolist()
         return paths
 
     assert shown(photos, 1) == shown(photos.repartition(5), 1) != shown(photos, 2)
 
 
-def test_of_many_rejects_every_reason_is_shown(photos: DataFrame, spark: SparkSession) -> None:
+def test_of_many_rejects_every_reason_is_shown(spark: SparkSession) -> None:
     reasons = (
         ["frequent"] * 200 + [f"truncated ({number} bytes)" for number in range(200)] + [f"rare {c}" for c in "abcdefghi"]
     )
     rows = [(f"file:/p/{number}.jpg", "Pear", reason) for number, reason in enumerate(reasons)]
     rejected = spark.createDataFrame(rows, "path string, label string, reason string")
-    _, sample = make_contact_sheet(photos, rejected, READER, parameters())
+    _, sample = make_contact_sheet(with_outcomes(rejected.withColumn("length", F.lit(9)), rejected), READER, parameters())
     assert list(sample.columns) == ["path", "label", "reason"]
     assert len(sample) == REJECTS_SHOWN
     kinds = Counter(sample["reason"].str.split(" ").str[0])
@@ -416,5 +415,5 @@ def test_of_many_rejects_every_reason_is_shown(photos: DataFrame, spark: SparkSe
 def test_a_listing_of_nothing_but_rejects_shows_no_photo(spark: SparkSession) -> None:
     photos = listing(spark, {"Pear": 2})
     rejected = photos.selectExpr("path", "label", "'broken' AS reason")
-    sheet, sample = make_contact_sheet(photos, rejected, READER, parameters())
+    sheet, sample = make_contact_sheet(with_outcomes(photos, rejected), READER, parameters())
     assert (len(sheet), len(sample)) == (0, 2)

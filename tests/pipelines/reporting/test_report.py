@@ -18,6 +18,7 @@ from fruit_features.pipelines.reporting.report import complete_report, render_re
 HOSTILE = '</script><script>alert("1")</script><img src=x onerror=alert(2)> & "quoted" \'so\''
 
 RUN_REPORT = {
+    "counts": {"listed": 22_688, "featurized": 20_000, "reused": 2_688, "rejected": 3, "exported": 22_685},
     "seconds_per_node": {"list_photos": 2.5, "featurize_photos": 10.0, "plot_scree": 0.04},
     "images_per_second": 1234.5,
     "fingerprint": "0123abcd",
@@ -94,8 +95,6 @@ def render(**changes: Any) -> str:
     content = {
         "photo_counts": {
             "listed": 22_688,
-            "featurized": 20_000,
-            "reused": 2_688,
             "rejected": 3,
             "exported": 22_685,
             "components": 54,
@@ -113,7 +112,7 @@ def render(**changes: Any) -> str:
 
 def test_the_head_counts_photos_and_components() -> None:
     text = Page(render()).text
-    assert "22,688 listed 20,000 featurized now 2,688 reused 3 rejected 22,685 exported 54 components" in text
+    assert "22,688 photos listed 22,685 exported 3 rejected 54 components kept" in text
 
 
 def test_every_figure_is_drawn_by_one_copy_of_plotly() -> None:
@@ -177,7 +176,7 @@ def test_rejected_photos_are_named_with_their_reasons() -> None:
 
 
 def test_it_is_said_when_no_photo_was_rejected() -> None:
-    counts = {"listed": 1, "featurized": 1, "reused": 0, "rejected": 0, "exported": 1, "components": 1}
+    counts = {"listed": 1, "rejected": 0, "exported": 1, "components": 1}
     page = Page(render(photo_counts=counts, rejected_sample=rejects()))
     assert "No photo was rejected." in page.text
     assert "rejects-by-reason" not in page.attributes("id")
@@ -205,7 +204,7 @@ def test_a_page_says_that_its_run_has_not_ended() -> None:
 def test_the_completed_page_says_what_the_run_took() -> None:
     page = Page(complete_report(render(), RUN_REPORT))
     assert "added when the run has ended" not in page.text
-    assert "1,234.5 photos a second were featurized." in page.text
+    assert "This run featurized 20,000 photos, 1,234.5 a second, and took 2,688 from the feature store." in page.text
     assert "list_photos 2.5 featurize_photos 10.0 plot_scree 0.0 all nodes 12.5" in page.text
     widths = [attributes["style"] for tag, attributes in page.tags if attributes.get("class") == "bar"]
     assert widths == ["width:25%", "width:100%", "width:0%"]
@@ -229,10 +228,18 @@ def test_the_rest_of_the_page_stays_as_it_was() -> None:
 
 
 def test_a_run_of_nothing_is_described_too() -> None:
-    nothing = {**RUN_REPORT, "seconds_per_node": {}, "images_per_second": 0.0, "fingerprint": None, "parameters": {}}
+    nothing = {
+        **RUN_REPORT,
+        "counts": {"listed": None, "featurized": 0, "reused": None, "rejected": None, "exported": None},
+        "seconds_per_node": {},
+        "images_per_second": 0.0,
+        "fingerprint": None,
+        "parameters": {},
+    }
     text = Page(complete_report(render(), nothing)).text
     assert "all nodes 0.0" in text
-    assert "a second were featurized" not in text
+    assert "This run featurized no photo: it drew the results that were there." in text
+    assert "a second" not in text
 
 
 # --- names are text ---------------------------------------------------------------------------------------------------

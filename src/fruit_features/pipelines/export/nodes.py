@@ -9,20 +9,21 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
 
-from fruit_features.inference import Network
+from fruit_features.feature_store import PHOTO_KEY, usable_features
 from fruit_features.pca import PcaModel
 from fruit_features.pipelines.export.parameters import ExportParameters
 from fruit_features.spreadsheet import escape_formula
 
 
-def project_features(features: DataFrame, pca_model: pd.DataFrame, network: Network) -> DataFrame:
+def project_features(featurized_photos: DataFrame, feature_store: DataFrame, pca_model: pd.DataFrame) -> DataFrame:
     """Project features on the kept components.
 
     Args:
-        features: path, label, features array<float>.
+        featurized_photos: What became of each listed photo: path, label, length, modificationTime, fingerprint, error.
+        feature_store: The features of all photos ever featurized.
         pca_model: The one row that the reduction pipeline wrote.
-        network: The network that computed the features.
 
     Returns:
         path, label, pca_1 .. pca_k (float).
@@ -32,7 +33,10 @@ def project_features(features: DataFrame, pca_model: pd.DataFrame, network: Netw
 
     """
     model = PcaModel.from_record(pca_model.iloc[0].to_dict())
-    network.check_fits(model.fingerprint)
+    first = featurized_photos.select("fingerprint").first()
+    if first is not None:
+        model.check_fits(first["fingerprint"])
+    features = usable_features(featurized_photos, feature_store)
     columns = [f"pca_{component}" for component in range(1, model.n_components + 1)]
 
     def project_batches(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -64,9 +68,27 @@ def sort_for_csv(pca_features: DataFrame, parameters: ExportParameters) -> DataF
     return rows.withColumns({name: escape_formula(name) for name in ("path", "label")})
 
 
+def list_rejects(featurized_photos: DataFrame, parameters: ExportParameters) -> DataFrame:
+    """List the photos that did not become features, in the order of their paths.
+
+    Args:
+        featurized_photos: What became of each listed photo: path, label, error.
+        parameters: Whether to disarm what a spreadsheet would take for a formula.
+
+    Returns:
+        path, label, reason, in one partition.
+
+    """
+    rejected = featurized_photos.where(F.col("error").isNotNull()).select("path", "label", F.col("error").alias("reason"))
+    rows = rejected.repartition(1).sortWithinPartitions("path")
+    if not parameters.escape_formulas:
+        return rows
+    return rows.withColumns({name: escape_formula(name) for name in rows.columns})
+
+
 def account_for_photos(
     photos: DataFrame,
-    pending_photos: DataFrame,
+    featurized_photos: DataFrame,
     pca_features_csv: DataFrame,
     rejected_images: DataFrame,
     parameters: ExportParameters,
@@ -75,22 +97,32 @@ def account_for_photos(
 
     Args:
         photos: The listing.
-        pending_photos: The photos that this run had to featurize.
-        pca_features_csv: The export that people open, read back.
-        rejected_images: path, label, reason.
+        featurized_photos: What became of each listed photo: path, fingerprint, error.
+        pca_features_csv: The export that people open, read back to be counted.
+        rejected_images: The table of rejects that people open, read back to be counted.
         parameters: The share of rejected photos at which a run counts as failed.
 
     Returns:
-        listed, featurized (by this run), reused (from earlier runs), rejected, exported; rejected_by_reason; components.
+        listed, rejected, exported; rejected_by_reason; components; fingerprint (of the network that the features are of).
 
     Raises:
-        RuntimeError: listed is not exported + rejected, or more than `max_reject_ratio` of the photos were rejected.
+        RuntimeError: The listing has photos that were not featurized yet, listed is not exported + rejected, or more than
+            `max_reject_ratio` of the photos were rejected.
 
     """
-    listed, pending = photos.count(), pending_photos.count()
-    rejected_by_reason = {row["reason"]: row["count"] for row in rejected_images.groupBy("reason").count().collect()}
-    rejected, exported = sum(rejected_by_reason.values()), pca_features_csv.count()
-    if listed != exported + rejected:
+    listed, exported, rejected = photos.count(), pca_features_csv.count(), rejected_images.count()
+    reasons = featurized_photos.groupBy("error").agg(F.count("*").alias("n_photos"), F.first("fingerprint").alias("by"))
+    by_reason = {row["error"]: row for row in reasons.collect()}
+    fingerprint = next((row["by"] for row in by_reason.values()), None)
+    by_reason.pop(None, None)
+    rejected_by_reason = {reason: by_reason[reason]["n_photos"] for reason in sorted(by_reason)}
+    n_unknown = photos.join(featurized_photos, PHOTO_KEY, "left_anti").count()
+    if n_unknown:
+        raise RuntimeError(
+            f"{n_unknown} of the {listed} photos that were listed last have not been featurized: what was exported is of an "
+            "older listing. Run all stages after the listing: kedro run --pipelines featurization,reduction,export"
+        )
+    if listed != exported + rejected or rejected != sum(rejected_by_reason.values()):
         raise RuntimeError(
             f"{listed} photos were listed, but {exported} exported and {rejected} rejected: the feature store lacks photos or "
             "holds some twice. Delete the store (04_feature/feature_store) and run again; the photos are untouched"
@@ -102,10 +134,9 @@ def account_for_photos(
         )
     return {
         "listed": listed,
-        "featurized": pending,
-        "reused": listed - pending,
         "rejected": rejected,
         "exported": exported,
         "rejected_by_reason": rejected_by_reason,
         "components": len(pca_features_csv.columns) - len(["path", "label"]),
+        "fingerprint": fingerprint,
     }

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from kedro.pipeline import Pipeline, node
 
-from fruit_features.pipelines.export.nodes import account_for_photos, project_features, sort_for_csv
+from fruit_features.pipelines.export.nodes import account_for_photos, list_rejects, project_features, sort_for_csv
 
 
 def create_pipeline() -> Pipeline:
     """Features and a PCA model to the exported tables."""
     return Pipeline(
         [
-            node(project_features, ["features", "pca_model", "network"], "pca_features", name="project_features"),
+            node(
+                project_features, ["featurized_photos", "feature_store", "pca_model"], "pca_features", name="project_features"
+            ),
             node(sort_for_csv, ["pca_features", "params:export"], "pca_features_csv", name="sort_for_csv"),
+            node(list_rejects, ["featurized_photos", "params:export"], "rejected_images", name="list_rejects"),
             node(
                 account_for_photos,
-                ["photos", "pending_photos", "pca_features_csv", "rejected_images", "params:export"],
+                ["photos", "featurized_photos", "pca_features_csv", "rejected_images", "params:export"],
                 "photo_counts",
                 name="account_for_photos",
             ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 import pandas as pd
@@ -14,18 +14,20 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import ArrayType, FloatType, LongType, StringType, StructField, StructType, TimestampType
 
 from fruit_features import backbones, progress
+from fruit_features.feature_store import PHOTO_KEY
 from fruit_features.imaging import ImageError, decode
-from fruit_features.inference import Network, get_engine, openvino
+from fruit_features.inference import Network, StoredNetwork, get_engine, openvino
+from fruit_features.pca import PcaModel
 from fruit_features.photo_files import PhotoReader
-from fruit_features.pipelines.featurization.fingerprint import fingerprint_calibrated, fingerprint_configuration
+from fruit_features.pipelines.featurization.fingerprint import (
+    fingerprint_calibrated,
+    fingerprint_configuration,
+    fingerprinted_parameters,
+)
 from fruit_features.pipelines.featurization.parameters import FeaturizationParameters
 from fruit_features.pipelines.featurization.worker import PhotoFeaturizer
-from fruit_features.spreadsheet import escape_formula
 
 logger = logging.getLogger(__name__)
-
-PHOTO_KEY = ["path", "length", "modificationTime"]
-"""A photo with the same path, size and time is taken to be the same photo."""
 
 N_SLOTS = 2**16
 """Paths are hashed into this many slots. A chunk is a set of slots, so the driver's plan never outgrows them."""
@@ -75,7 +77,7 @@ def sample_calibration_photos(photos: DataFrame, parameters: FeaturizationParame
 
 
 def build_network(
-    networks: Mapping[str, Callable[[], Network]],
+    networks: Mapping[str, StoredNetwork],
     calibration_photos: DataFrame,
     photo_reader: PhotoReader,
     parameters: FeaturizationParameters,
@@ -83,7 +85,7 @@ def build_network(
     """Take the network of this configuration from those already built, or build it with Keras and export it.
 
     Args:
-        networks: Loaders of the networks that earlier runs kept, by configuration.
+        networks: The networks that earlier runs kept, by configuration.
         calibration_photos: path, length; read for int8 alone, and only if that network has to be built.
         photo_reader: Reads them.
         parameters: Backbone, weights, engine and precision.
@@ -94,7 +96,7 @@ def build_network(
     _say_how_precision_is_computed(parameters)
     configuration = fingerprint_configuration(parameters)
     if configuration in networks:
-        return networks[configuration]()
+        return networks[configuration].load()
     backbone = backbones.get(parameters.backbone)
     is_calibrated = parameters.precision == "int8"
     decoded = _decode_all(calibration_photos, photo_reader, backbone.input_size, parameters) if is_calibrated else None
@@ -113,6 +115,7 @@ def build_network(
         input_size=backbone.input_size,
         n_features=backbone.n_features,
         files=files,
+        parameters=fingerprinted_parameters(parameters),
     )
 
 
@@ -127,7 +130,7 @@ def match_network(network: Network, pca_model: pd.DataFrame) -> Network:
         ValueError: The model was fitted on features of another network.
 
     """
-    network.check_fits(str(pca_model["fingerprint"].iloc[0]))
+    PcaModel.from_record(pca_model.iloc[0].to_dict()).check_fits(network.fingerprint)
     return network
 
 
@@ -229,31 +232,40 @@ def plan_chunks(photos_per_slot: Mapping[int, int], chunk_size: int) -> Iterator
             chunk, n_yielded = [], n_yielded + 1
 
 
-def select_features(
-    photos: DataFrame, feature_store: DataFrame, network: Network, escape_formulas: bool
-) -> tuple[DataFrame, DataFrame]:
-    """Join the listing with the store: what became features, and what did not.
+def collect_outcomes(photos: DataFrame, feature_store: DataFrame, network: Network) -> DataFrame:
+    """Say of each listed photo whether the store has its features, or why it has none.
 
     Args:
         photos: The listing.
         feature_store: All photos ever featurized, by any network.
         network: The network whose features are wanted.
-        escape_formulas: Whether to disarm, among the rejected, what a spreadsheet would take for a formula.
 
     Returns:
-        (features, rejected_images): path, label, features array<float>; and path, label, reason.
+        path, label, length, modificationTime, fingerprint, and error: null for a photo with features.
 
     """
-    stored = feature_store.where(F.col("fingerprint") == network.fingerprint).select(*PHOTO_KEY, "features", "error")
-    featurized = photos.join(stored, PHOTO_KEY)
-    unreadable = photos.join(stored, PHOTO_KEY, "left_anti")
-    rejected = featurized.where(F.col("error").isNotNull()).select("path", "label", F.col("error").alias("reason"))
-    vanished = unreadable.select("path", "label", F.lit(UNREADABLE).alias("reason"))
-    features = featurized.where(F.col("error").isNull()).select("path", "label", "features")
-    rejected = rejected.unionByName(vanished)
-    if escape_formulas:
-        rejected = rejected.withColumns({name: escape_formula(name) for name in rejected.columns})
-    return features, rejected
+    stored = feature_store.where(F.col("fingerprint") == network.fingerprint)
+    outcomes = photos.join(stored.select(*PHOTO_KEY, "error", F.lit(True).alias("is_stored")), PHOTO_KEY, "left")
+    error = F.when(F.col("is_stored"), F.col("error")).otherwise(UNREADABLE).alias("error")
+    return outcomes.select(
+        "path", "label", "length", "modificationTime", F.lit(network.fingerprint).alias("fingerprint"), error
+    )
+
+
+def count_outcomes(pending_photos: DataFrame, featurized_photos: DataFrame) -> dict[str, int]:
+    """Count what the featurization of this run had to do.
+
+    Args:
+        pending_photos: The photos that the store lacked when this run began.
+        featurized_photos: path, error, of every listed photo.
+
+    Returns:
+        listed, featurized (by this run), reused (from earlier runs), rejected.
+
+    """
+    listed, rejected = featurized_photos.agg(F.count("*"), F.count("error")).collect()[0]
+    featurized = pending_photos.count()
+    return {"listed": listed, "featurized": featurized, "reused": listed - featurized, "rejected": rejected}
 
 
 def compact_store(known_features: DataFrame) -> DataFrame:
@@ -269,19 +281,34 @@ def compact_store(known_features: DataFrame) -> DataFrame:
     return known_features.hint("rebalance")
 
 
-def vacuum_store(photos: DataFrame, known_features: DataFrame, network: Network) -> DataFrame:
-    """Drop what the next run would not look at: photos that changed or are gone, and features of other networks.
+def vacuum_store(
+    photos: DataFrame,
+    known_features: DataFrame,
+    networks: Mapping[str, StoredNetwork],
+    parameters: FeaturizationParameters,
+) -> DataFrame:
+    """Keep the rows of the listed photos by the network of these parameters, and drop all others.
 
     Args:
         photos: The listing.
         known_features: The feature store as earlier runs left it.
-        network: The network that the last run used.
+        networks: The networks that earlier runs kept, by configuration.
+        parameters: Those of the network whose features are kept.
 
     Returns:
         Rows of the feature store, one per photo, in few files.
 
+    Raises:
+        ValueError: No run has featurized with these parameters, so that everything would be dropped.
+
     """
-    of_network = known_features.where(F.col("fingerprint") == network.fingerprint)
+    configuration = fingerprint_configuration(parameters)
+    if configuration not in networks:
+        raise ValueError(
+            "no run has featurized with these parameters: the whole feature store would be dropped. Give the --env and "
+            "--params of the run whose features are to be kept"
+        )
+    of_network = known_features.where(F.col("fingerprint") == networks[configuration].fingerprint)
     return compact_store(of_network.join(photos, PHOTO_KEY, "left_semi").dropDuplicates(PHOTO_KEY))
 
 

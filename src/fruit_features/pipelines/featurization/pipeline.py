@@ -6,18 +6,19 @@ from kedro.pipeline import Pipeline, node
 
 from fruit_features.pipelines.featurization.nodes import (
     build_network,
+    collect_outcomes,
     compact_store,
+    count_outcomes,
     featurize_photos,
     find_pending_photos,
     match_network,
     sample_calibration_photos,
-    select_features,
     vacuum_store,
 )
 
 
 def create_pipeline(*, for_saved_model: bool = False) -> Pipeline:
-    """Listing of photos to an up-to-date feature store.
+    """Listing of photos to an up-to-date feature store, and what became of each photo.
 
     Args:
         for_saved_model: Stop before the first photo unless the saved PCA model belongs to this network.
@@ -52,6 +53,18 @@ def create_pipeline(*, for_saved_model: bool = False) -> Pipeline:
                 "feature_store",
                 name="featurize_photos",
             ),
+            node(
+                collect_outcomes,
+                ["photos", "feature_store", chosen],
+                "featurized_photos",
+                name="collect_outcomes",
+            ),
+            node(
+                count_outcomes,
+                ["pending_photos", "featurized_photos"],
+                "featurization_counts",
+                name="count_outcomes",
+            ),
         ],
         tags="featurization",
     )
@@ -63,22 +76,14 @@ def create_compaction_pipeline() -> Pipeline:
 
 
 def create_vacuum_pipeline() -> Pipeline:
-    """Listing and feature store to a store of these photos alone, as the last run's network sees them."""
-    return Pipeline(
-        [node(vacuum_store, ["photos", "known_features", "network"], "rewritten_features", name="vacuum_store")],
-        tags="featurization",
-    )
-
-
-def create_selection_pipeline() -> Pipeline:
-    """Listing and feature store to this listing's features; stages that start from stored features begin with it."""
+    """Listing and feature store to a store of these photos alone, as the network of these parameters sees them."""
     return Pipeline(
         [
             node(
-                select_features,
-                ["photos", "feature_store", "network", "params:export.escape_formulas"],
-                ["features", "rejected_images"],
-                name="select_features",
+                vacuum_store,
+                ["photos", "known_features", "networks", "params:featurization"],
+                "rewritten_features",
+                name="vacuum_store",
             )
         ],
         tags="featurization",

@@ -15,7 +15,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from fruit_features import pca
-from fruit_features.inference import Network
+from fruit_features.feature_store import usable_features
 from fruit_features.pca import FloatArray, Moments, PcaModel
 from fruit_features.pipelines.reduction.parameters import ReductionParameters
 
@@ -28,34 +28,37 @@ _ROWS_IN_HAND = 4096
 """Rows that a worker gathers before it sums them: 21 MB at 1280 features."""
 
 
-def fit_pca(features: DataFrame, network: Network, parameters: ReductionParameters) -> tuple[pd.DataFrame, pd.DataFrame]:
+def fit_pca(
+    featurized_photos: DataFrame, feature_store: DataFrame, parameters: ReductionParameters
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Fit the PCA: one look at the features for their range, one for their moments, one eigendecomposition on the driver.
 
     The same photos give the same bits, whatever the number of cores and the history of the feature store.
 
     Args:
-        features: path, label, features array<float>.
-        network: The network that computed them.
+        featurized_photos: What became of each listed photo: path, length, modificationTime, fingerprint, error.
+        feature_store: The features of all photos ever featurized.
         parameters: Threshold or number of components.
 
     Returns:
         (pca_model, explained_variance): one row with mean (list<double>[n_features]), eigenvalues (list<double>[n_features]),
-        eigenvectors (list<list<double>>, a kept component each), n_components, n_photos, fingerprint, centred; and a row per
-        component with component (from 1), explained_variance_ratio, cumulative.
+        eigenvectors (list<list<double>>, a kept component each), n_components, n_photos, fingerprint, centred,
+        variance_threshold; and a row per component with component (from 1), explained_variance_ratio, cumulative.
 
     Raises:
         ValueError: Fewer than two photos, or no variance.
 
     """
+    features = usable_features(featurized_photos, feature_store)
     largest = F.max(F.greatest(F.array_max("features"), -F.array_min("features")))
-    ((count, largest),) = features.agg(F.count("*"), largest).collect()
+    ((count, largest, fingerprint),) = features.agg(F.count("*"), largest, F.first("fingerprint")).collect()
     step = pca.grid_step(largest or 0.0, count)
     n_partial_sums = min(_MOST_PARTIAL_SUMS, features.sparkSession.sparkContext.defaultParallelism)
     spread = features.select("features").coalesce(n_partial_sums)
     partial_sums = spread.mapInArrow(partial(_sum_moments, step=step), _MOMENTS_SCHEMA).toArrow().to_pylist()
     model = pca.fit(
         pca.merge_all(_moments_of_record(record, step) for record in partial_sums),
-        fingerprint=network.fingerprint,
+        fingerprint=fingerprint,
         variance_threshold=parameters.variance_threshold,
         n_components=parameters.n_components,
         centred=parameters.centred,

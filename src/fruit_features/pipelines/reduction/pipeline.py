@@ -13,7 +13,7 @@ def create_pipeline() -> Pipeline:
         [
             node(
                 fit_pca,
-                ["features", "network", "params:reduction"],
+                ["featurized_photos", "feature_store", "params:reduction"],
                 ["pca_model", "explained_variance"],
                 name="fit_pca",
             )

@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from fruit_features import pca, quality
+from fruit_features import quality
+from fruit_features.feature_store import usable_features
+from fruit_features.pca import PcaModel
 from fruit_features.photo_files import PhotoReader
 from fruit_features.pipelines.reporting.parameters import ReportingParameters
 from fruit_features.pipelines.reporting.thumbnails import THUMBNAIL_SCHEMA, PhotoShrinker
@@ -42,19 +44,16 @@ _HASH_STEPS = 1_000_000
 _QUALITY_COLUMNS = ["features", "n_columns", "classifier", "accuracy", "n_train", "n_test", "note"]
 
 
-def plot_scree(
-    explained_variance: pd.DataFrame, pca_model: pd.DataFrame, variance_threshold: float, n_components_wanted: int | None
-) -> go.Figure:
+def plot_scree(explained_variance: pd.DataFrame, pca_model: pd.DataFrame) -> go.Figure:
     """Plot the explained variance ratio of every component and its cumulative sum, with the kept ones marked.
 
     Args:
         explained_variance: component, explained_variance_ratio, cumulative.
-        pca_model: The one row of the model.
-        variance_threshold: The reduction's; it is drawn where it decided how many components are kept.
-        n_components_wanted: The reduction's too: the number that decided instead, or None.
+        pca_model: The one row of the model: how many components are kept, and the threshold, if one decided that.
 
     """
-    n_components = int(pca_model["n_components"].iloc[0])
+    model = PcaModel.from_record(pca_model.iloc[0].to_dict())
+    n_components, variance_threshold = model.n_components, model.variance_threshold
     ratios, cumulative = explained_variance["explained_variance_ratio"], explained_variance["cumulative"]
     figure = go.Figure()
     figure.add_bar(x=explained_variance["component"], y=ratios, name="one component")
@@ -67,8 +66,7 @@ def plot_scree(
         annotation_text=f"{n_components} components: {reached:.1%}",
         annotation_position="right",
     )
-    # A model of an earlier run may have been fitted with other parameters than this run's.
-    if n_components_wanted is None and pca.n_components_for(ratios.to_numpy(), variance_threshold) == n_components:
+    if variance_threshold is not None:
         figure.add_hline(
             y=variance_threshold,
             line_dash="dot",
@@ -108,16 +106,15 @@ def plot_scatter(pca_features: DataFrame, parameters: ReportingParameters) -> go
     )
 
 
-def plot_class_counts(photos: DataFrame, rejected_images: DataFrame) -> go.Figure:
+def plot_class_counts(featurized_photos: DataFrame) -> go.Figure:
     """Plot how many photos of each label were exported and how many rejected, the largest label first.
 
     Args:
-        photos: The listing: path, label.
-        rejected_images: path, label, reason.
+        featurized_photos: What became of each listed photo: label, and error, or null for an exported one.
 
     """
-    judged = photos.join(rejected_images.select("path", F.lit(1).alias("is_rejected")), "path", "left")
-    counts = judged.groupBy("label").agg(F.count("*").alias("photos"), F.count("is_rejected").alias("rejected")).toPandas()
+    by_label = featurized_photos.groupBy("label")
+    counts = by_label.agg(F.count("*").alias("photos"), F.count("error").alias("rejected")).toPandas()
     largest = counts.fillna({"label": ""}).sort_values(["photos", "label"], ascending=[False, True])[:MOST_BARS]
     names = [_as_text(label) for label in largest["label"]]
     figure = go.Figure()
@@ -158,11 +155,14 @@ def plot_rejects_by_reason(photo_counts: dict[str, Any]) -> go.Figure:
     return figure.update_xaxes(visible=bool(counts))
 
 
-def measure_quality(features: DataFrame, pca_features: DataFrame, parameters: ReportingParameters) -> pd.DataFrame:
+def measure_quality(
+    featurized_photos: DataFrame, feature_store: DataFrame, pca_features: DataFrame, parameters: ReportingParameters
+) -> pd.DataFrame:
     """Measure how well labels are told apart by all features and by the components that were kept, on the same photos.
 
     Args:
-        features: path, label, features array<float>.
+        featurized_photos: What became of each listed photo: path, label, length, modificationTime, fingerprint, error.
+        feature_store: The features of all photos ever featurized.
         pca_features: path, label, pca_1 .. pca_k.
         parameters: Number of photos, and the seed of their choice and of the split.
 
@@ -176,7 +176,8 @@ def measure_quality(features: DataFrame, pca_features: DataFrame, parameters: Re
     is_measured = _is_sampled(parameters.max_quality_photos, pca_features.count(), parameters.seed)
     columns = [name for name in pca_features.columns if name.startswith("pca_")]
     components = pca_features.where(is_measured).select("path", "label", F.array(*columns).alias("features"))
-    measured = {"network": features.where(is_measured).select("path", "label", "features"), "PCA": components}
+    features = usable_features(featurized_photos.where(is_measured), feature_store).select("path", "label", "features")
+    measured = {"network": features, "PCA": components}
     rows = []
     for name, sample in measured.items():
         labels, values = _in_order(sample)
@@ -191,15 +192,14 @@ def measure_quality(features: DataFrame, pca_features: DataFrame, parameters: Re
 
 
 def make_contact_sheet(
-    photos: DataFrame, rejected_images: DataFrame, photo_reader: PhotoReader, parameters: ReportingParameters
+    featurized_photos: DataFrame, photo_reader: PhotoReader, parameters: ReportingParameters
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Choose a few photos of each label and shrink them, and a few of the rejected ones, which are no pictures.
 
     Only the chosen photos are read. No rejected one is: it could not be decoded, and it might take a decoder down with it.
 
     Args:
-        photos: The listing: path, label, length.
-        rejected_images: path, label, reason.
+        featurized_photos: What became of each listed photo: path, label, length, and error, or null for an exported one.
         photo_reader: Reads the chosen ones, on the workers.
         parameters: The seed of the choice.
 
@@ -212,7 +212,9 @@ def make_contact_sheet(
     by_chance = F.xxhash64("path", F.lit(parameters.seed))
     of_label = Window.partitionBy("label")
     of_reason = Window.partitionBy(F.regexp_replace("reason", NUMBER, "#")).orderBy(by_chance, "path")
-    exported = photos.join(rejected_images, "path", "left_anti")
+    is_exported = F.col("error").isNull()
+    exported = featurized_photos.where(is_exported)
+    rejected = featurized_photos.where(~is_exported).select("path", "label", F.col("error").alias("reason"))
     chosen = (
         exported.withColumn("place", F.row_number().over(of_label.orderBy(by_chance, "path")))
         .withColumn("n_photos", F.count("*").over(of_label))
@@ -223,12 +225,12 @@ def make_contact_sheet(
         .toPandas()
     )
     chosen = chosen[chosen["label"].isin(chosen["label"].unique()[:LABELS_SHOWN])]
-    files = photos.sparkSession.createDataFrame(chosen[["path", "length"]], "path string, length bigint")
+    files = featurized_photos.sparkSession.createDataFrame(chosen[["path", "length"]], "path string, length bigint")
     shrunk = files.mapInArrow(PhotoShrinker(photo_reader), THUMBNAIL_SCHEMA).toArrow()
     thumbnails = dict(zip(*shrunk.to_pydict().values(), strict=True))
     contact_sheet = chosen.assign(thumbnail=chosen["path"].map(thumbnails.get)).drop(columns="length")
-    rejected = rejected_images.withColumn("place", F.row_number().over(of_reason)).orderBy("place", "reason")
-    return contact_sheet, rejected.select("path", "label", "reason").limit(REJECTS_SHOWN).toPandas()
+    of_every_reason = rejected.withColumn("place", F.row_number().over(of_reason)).orderBy("place", "reason")
+    return contact_sheet, of_every_reason.select("path", "label", "reason").limit(REJECTS_SHOWN).toPandas()
 
 
 def _is_sampled(n_wanted: int, n_photos: int, seed: int) -> Column:

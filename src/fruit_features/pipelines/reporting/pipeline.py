@@ -19,19 +19,19 @@ def create_pipeline() -> Pipeline:
     """Results to plots, a measure of quality, and one page that shows them all."""
     return Pipeline(
         [
-            node(
-                plot_scree,
-                ["explained_variance", "pca_model", "params:reduction.variance_threshold", "params:reduction.n_components"],
-                "scree_plot",
-                name="plot_scree",
-            ),
+            node(plot_scree, ["explained_variance", "pca_model"], "scree_plot", name="plot_scree"),
             node(plot_scatter, ["pca_features", "params:reporting"], "pca_scatter", name="plot_scatter"),
-            node(plot_class_counts, ["photos", "rejected_images"], "class_counts", name="plot_class_counts"),
+            node(plot_class_counts, "featurized_photos", "class_counts", name="plot_class_counts"),
             node(plot_rejects_by_reason, "photo_counts", "rejects_by_reason", name="plot_rejects_by_reason"),
-            node(measure_quality, ["features", "pca_features", "params:reporting"], "quality", name="measure_quality"),
+            node(
+                measure_quality,
+                ["featurized_photos", "feature_store", "pca_features", "params:reporting"],
+                "quality",
+                name="measure_quality",
+            ),
             node(
                 make_contact_sheet,
-                ["photos", "rejected_images", "photo_reader", "params:reporting"],
+                ["featurized_photos", "photo_reader", "params:reporting"],
                 ["contact_sheet", "rejected_sample"],
                 name="make_contact_sheet",
             ),

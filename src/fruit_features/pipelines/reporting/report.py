@@ -18,15 +18,8 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
-COUNTS = {
-    "listed": "listed",
-    "featurized": "featurized now",
-    "reused": "reused",
-    "rejected": "rejected",
-    "exported": "exported",
-    "components": "components",
-}
-"""What the head of the page counts, and how it calls that."""
+COUNTS = {"listed": "photos listed", "exported": "exported", "rejected": "rejected", "components": "components kept"}
+"""What the head of the page counts, and how it calls that; what this run did is in the section about the run."""
 
 _RUN_SECTION = (
     '<section id="run"><h2>The run</h2><p>Timings, parameters and versions are added when the run has ended.</p></section>'
@@ -92,7 +85,7 @@ def render_report(
     """Bring everything that a run left to look at into one page; what the run took is missing yet.
 
     Args:
-        photo_counts: listed, featurized, reused, rejected, exported, components.
+        photo_counts: listed, rejected, exported, components.
         scree_plot: Explained variance.
         pca_scatter: The photos on two components.
         class_counts: Photos by label.
@@ -135,7 +128,8 @@ def complete_report(page: str, run_report: dict[str, Any]) -> str:
 
     Args:
         page: What `render_report` returned.
-        run_report: seconds_per_node, images_per_second, fingerprint, parameters, versions.
+        run_report: counts (featurized, reused), seconds_per_node, images_per_second, fingerprint, parameters, versions, of
+            the run that drew the page.
 
     """
     seconds: dict[str, float] = run_report["seconds_per_node"]
@@ -145,11 +139,10 @@ def complete_report(page: str, run_report: dict[str, Any]) -> str:
         for name, took in seconds.items()
     ]
     timings.append(["<b>all nodes</b>", f"<b>{sum(seconds.values()):.1f}</b>", ""])
-    speed = f"{run_report['images_per_second']:,} photos a second were featurized." if run_report["images_per_second"] else ""
     parameters = [[escape(name), escape(value)] for name, value in _flatten(run_report["parameters"])]
     section = _section(
         "The run",
-        f"<p>Seconds from a step's first input to its last output. {speed}</p>",
+        f"<p>{_work_of_the_run(run_report)} The table has the seconds from a step's first input to its last output.</p>",
         _table(["step", "seconds", ""], timings, classes={1: "number", 2: "wide"}),
         '<div class="columns"><div><h3>Parameters</h3>',
         _table(["parameter", "value"], parameters, classes={0: "name"}),
@@ -159,6 +152,15 @@ def complete_report(page: str, run_report: dict[str, Any]) -> str:
         identifier="run",
     )
     return page.replace(_RUN_SECTION, section, 1)
+
+
+def _work_of_the_run(run_report: dict[str, Any]) -> str:
+    """Say how many photos this run featurized, and how fast."""
+    counts, speed = run_report["counts"], run_report["images_per_second"]
+    if counts["reused"] is None:
+        return "This run featurized no photo: it drew the results that were there."
+    done = f"This run featurized {counts['featurized']:,} photos{f', {speed:,} a second' if speed else ''}"
+    return f"{done}, and took {counts['reused']:,} from the feature store."
 
 
 def _section(title: str, *parts: str, identifier: str = "") -> str:

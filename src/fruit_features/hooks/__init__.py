@@ -1,0 +1,20 @@
+"""Kedro hooks, a file each: what is checked before a run starts, and what a run leaves behind."""
+
+from fruit_features.hooks.images_root import ImagesRootHooks
+from fruit_features.hooks.object_store import ObjectStoreHooks
+from fruit_features.hooks.output_lock import OutputLockHooks
+from fruit_features.hooks.parameters import ParameterHooks, top_level_parameter
+from fruit_features.hooks.run_report import RunReportHooks
+from fruit_features.hooks.spark import SparkHooks
+from fruit_features.hooks.stage_inputs import StageInputHooks
+
+__all__ = [
+    "ImagesRootHooks",
+    "ObjectStoreHooks",
+    "OutputLockHooks",
+    "ParameterHooks",
+    "RunReportHooks",
+    "SparkHooks",
+    "StageInputHooks",
+    "top_level_parameter",
+]

@@ -1,0 +1,57 @@
+"""Parameters are checked before anything starts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kedro.framework.hooks import hook_impl
+from kedro.framework.project import pipelines
+
+from fruit_features import backbones
+from fruit_features.parameters import nearest
+
+if TYPE_CHECKING:
+    from kedro.framework.context import KedroContext
+
+ROOTS = frozenset({"images_root", "output_root", "models_root"})
+"""Run-time parameters that `conf/base/catalog.yml` reads; all others belong to a pipeline."""
+
+
+def top_level_parameter(name: str) -> str:
+    """Name of the group of parameters that an input such as `params:reduction.n_components` belongs to."""
+    return name.removeprefix("params:").partition(".")[0]
+
+
+class ParameterHooks:
+    """Refuses parameters that nothing reads; what stands inside a pipeline's parameters is checked by their types."""
+
+    @hook_impl
+    def after_context_created(self, context: KedroContext) -> None:
+        """Check the top-level names, and let Kedro build the typed parameters.
+
+        Raises:
+            ValueError: A parameter has a name that no node and no catalog entry reads, or a value that cannot be right.
+
+        """
+        free_inputs = {name for pipeline in pipelines.values() for name in pipeline.inputs()}
+        known = ROOTS | {top_level_parameter(name) for name in free_inputs if name.startswith("params:")}
+        for name in context.config_loader["parameters"]:
+            if name not in known:
+                raise ValueError(f"unknown parameter {name!r}: {nearest(name, known)}")
+        # Reading them checks every typed parameter: a bad one stops the run before Spark starts.
+        _check_n_components(context.params["reduction"].n_components, context.params["featurization"].backbone)
+
+
+def _check_n_components(n_components: int | None, backbone: str) -> None:
+    """Refuse more components than the network gives features: no single stage's parameters can know that.
+
+    Raises:
+        ValueError: There are fewer features than components asked for.
+
+    """
+    n_features = backbones.get(backbone).n_features
+    if n_components is not None and n_components > n_features:
+        raise ValueError(
+            f"reduction.n_components={n_components}: {backbone} gives {n_features} features a photo, and there are no more "
+            f"components than that. Give a number from 1 to {n_features}"
+        )

@@ -1,0 +1,175 @@
+"""A run that begins in the middle is checked against what lies there, before Spark starts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from kedro.framework.hooks import hook_impl
+from kedro.framework.project import pipelines
+
+from fruit_features.pipelines.featurization.fingerprint import (
+    describe_differences,
+    fingerprint_configuration,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from kedro.framework.context import KedroContext
+    from kedro.io import CatalogProtocol
+    from kedro.pipeline import Pipeline
+
+    from fruit_features.inference import StoredNetwork
+    from fruit_features.pipelines.featurization.parameters import FeaturizationParameters
+
+STAGES: Final = ("ingestion", "featurization", "reduction", "export", "reporting")
+"""Pipelines that write tables for others, in the order in which they run."""
+
+_MAY_BE_ABSENT: Final = frozenset({"images", "photo_reader", "networks", "known_features", "feature_store"})
+"""Inputs that are no stage's table, or that the first run finds missing."""
+
+_NEEDS_NETWORK: Final = frozenset({"vacuum_store"})
+"""Nodes that look a network up and build none."""
+
+
+class StageInputHooks:
+    """Refuses a run that begins with tables which are missing, or which belong to other featurization parameters."""
+
+    def __init__(self) -> None:
+        self._filepaths: dict[str, str] = {}
+        self._parameters: FeaturizationParameters | None = None
+
+    @hook_impl
+    def after_context_created(self, context: KedroContext) -> None:
+        """Read where tables lie, and the parameters."""
+        catalog = context.config_loader["catalog"]
+        self._filepaths = {
+            name: _absolute(entry["filepath"], context) for name, entry in catalog.items() if "filepath" in entry
+        }
+        self._parameters = context.params["featurization"]
+
+    @hook_impl
+    def before_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol[str, Any]) -> None:
+        """Look at what the run begins with.
+
+        Raises:
+            FileNotFoundError: A table that an earlier stage writes is not there.
+            ValueError: A table belongs to other featurization parameters than this run's, or is kept by no run.
+
+        """
+        begins_with = {
+            name for name in pipeline.inputs() if not name.startswith(("params:", "parameters")) and name not in _MAY_BE_ABSENT
+        }
+        self._check_presence(begins_with)
+        builds_network = any(node.name == "build_network" for node in pipeline.nodes)
+        needs_network = any(node.name in _NEEDS_NETWORK for node in pipeline.nodes)
+        found = dict(self._fingerprints(begins_with, catalog))
+        if found or (needs_network and not builds_network):
+            self._check_fingerprints(found, catalog.load("networks"), builds_network=builds_network)
+
+    def _check_presence(self, begins_with: set[str]) -> None:
+        for name in sorted(begins_with - self._filepaths.keys() | begins_with & {"network"}):
+            makers = sorted({node.name for known in pipelines.values() for node in known.nodes if name in node.outputs})
+            raise ValueError(
+                f"this run begins with {name!r}, which no run keeps for the next. Begin with the node that makes it: "
+                f"kedro run --from-nodes {','.join(makers)}"
+            )
+        missing = {name for name in begins_with if not _exists(self._filepaths[name])}
+        if missing:
+            stages = ",".join(self._stages_that_write(missing))
+            places = ", ".join(f"{name} ({self._filepaths[name]})" for name in sorted(missing))
+            raise FileNotFoundError(
+                f"this run begins with what an earlier one has to leave, and this is not there: {places}. Run the stages that "
+                f"write it first, with the same --env and --params: kedro run --pipelines {stages}"
+            )
+
+    def _stages_that_write(self, missing: set[str]) -> list[str]:
+        """Name the stages that write tables, and those that write what these stages need in their turn, in running order."""
+        wanted, stages = set(missing), []
+        for stage in reversed(STAGES):
+            if pipelines[stage].all_outputs() & wanted:
+                stages.append(stage)
+                needed = pipelines[stage].inputs() & self._filepaths.keys() - _MAY_BE_ABSENT
+                wanted |= {name for name in needed if not _exists(self._filepaths[name])}
+        return stages[::-1]
+
+    def _fingerprints(self, begins_with: set[str], catalog: CatalogProtocol[str, Any]) -> Iterator[tuple[str, str]]:
+        """Read the fingerprints of the tables that have one; a table of no photos has none."""
+        if "featurized_photos" in begins_with:
+            fingerprint = _first_fingerprint(self._filepaths["featurized_photos"])
+            if fingerprint is not None:
+                yield "featurized_photos", fingerprint
+        if "pca_model" in begins_with:
+            yield "pca_model", str(catalog.load("pca_model")["fingerprint"].iloc[0])
+        if "photo_counts" in begins_with:
+            yield "photo_counts", str(catalog.load("photo_counts").get("fingerprint"))
+
+    def _check_fingerprints(
+        self, found: Mapping[str, str], networks: Mapping[str, StoredNetwork], *, builds_network: bool
+    ) -> None:
+        assert self._parameters is not None
+        configuration = fingerprint_configuration(self._parameters)
+        network = networks.get(configuration)
+        if network is not None:
+            expected = network.fingerprint
+        elif not builds_network:
+            raise ValueError(
+                "there is no network of these featurization parameters under "
+                f"{self._filepaths['networks']}: run the featurization with them first (kedro run --pipelines "
+                f"ingestion,featurization), or give the parameters of an earlier run.{self._name_others(networks)}"
+            )
+        elif self._parameters.precision == "int8":
+            return  # its fingerprint is known when it has been calibrated: the pipeline's own nodes compare it then
+        else:
+            expected = configuration
+        by_fingerprint = {stored.fingerprint: stored for stored in networks.values()}
+        for name, fingerprint in found.items():
+            if fingerprint != expected:
+                stored = by_fingerprint.get(fingerprint)
+                differences = describe_differences(stored.parameters if stored else {}, self._parameters)
+                (stage,) = (stage for stage in STAGES if name in pipelines[stage].all_outputs())
+                stages = ",".join(STAGES[1 : STAGES.index(stage) + 1])
+                raise ValueError(
+                    f"{name} belongs to network {fingerprint}, and these parameters to network {expected}: {differences}. "
+                    f"Give the --env and --params of the run that wrote it, or write it anew: kedro run --pipelines {stages}"
+                )
+
+    def _name_others(self, networks: Mapping[str, StoredNetwork]) -> str:
+        assert self._parameters is not None
+        described = [describe_differences(stored.parameters, self._parameters) for stored in networks.values()]
+        return f" The networks that are there differ: {'; or '.join(described)}" if described else ""
+
+
+def _absolute(filepath: str, context: KedroContext) -> str:
+    """Relative paths begin at the project, as Kedro's do."""
+    return filepath if "://" in filepath else str(context.project_path / filepath)
+
+
+def _exists(filepath: str) -> bool:
+    """Whether something lies there, by fsspec as Kedro's datasets look at it."""
+    import fsspec
+
+    file_system, path = fsspec.core.url_to_fs(filepath)
+    return bool(file_system.exists(path))
+
+
+def _first_fingerprint(filepath: str) -> str | None:
+    """Read the fingerprint of a Parquet table's first row; all its rows have the same.
+
+    Raises:
+        ValueError: The table cannot be read.
+
+    """
+    import fsspec
+    import pyarrow as pa
+    import pyarrow.dataset as ds
+
+    file_system, path = fsspec.core.url_to_fs(filepath)
+    try:
+        rows = ds.dataset(path, format="parquet", filesystem=file_system).head(1, columns=["fingerprint"])
+    except (OSError, pa.ArrowInvalid) as error:
+        raise ValueError(
+            f"{filepath} cannot be read ({error}). Delete it, and write it anew: kedro run --pipelines ingestion,featurization"
+        ) from error
+    fingerprint: str | None = rows.column("fingerprint")[0].as_py() if len(rows) else None
+    return fingerprint
