@@ -80,7 +80,7 @@ def test_a_network_that_nothing_here_can_build_is_to_be_copied() -> None:
 def test_the_package_runs_as_a_command(spark: SparkSession, photo_tree: PhotoTree, tmp_path: Path) -> None:
     roots = f"images_root={photo_tree.root},output_root={tmp_path}"
     with contextlib.chdir(PROJECT), pytest.raises(SystemExit) as caught:
-        main(["--env", "test", "--pipeline", "ingestion", "--params", roots])
+        main(["--env", "test", "--pipelines", "ingestion", "--params", roots])
     assert not caught.value.code
     assert list((tmp_path / "02_intermediate" / "photos").glob("part-*.parquet"))
 

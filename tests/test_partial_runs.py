@@ -99,7 +99,7 @@ def test_features_of_other_parameters_are_named_with_both_values(outputs: Output
     run_project(photo_tree.root, outputs, "ingestion", "featurization", featurization=BF16)
     before = snapshot(outputs)
     for stage in ("reduction", "export", "reporting"):
-        with pytest.raises(ValueError, match=r"featurized_photos belongs to .* precision is bf16 there, f32 here"):
+        with pytest.raises(ValueError, match=r"featurized_photos belongs to .*precision is bf16 there, f32 here"):
             run_project(photo_tree.root, outputs, stage)
     for stage, stale, stages in (
         ("export", "pca_model", "featurization,reduction"),

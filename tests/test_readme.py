@@ -169,7 +169,7 @@ class Shell:
                     self.kedro("run")  # into whose space; the pages do not say which run was the last
                 code, said = self.kedro(*arguments)
                 assert code == 0, said
-                if arguments[0] == "run" and ("--pipeline" not in arguments or "project" in arguments):
+                if arguments[0] == "run" and ("--pipelines" not in arguments or "project" in arguments):
                     self.check_outputs(arguments)
             case _:
                 pytest.fail(f"no test knows how to run {command!r}")
@@ -333,7 +333,7 @@ def test_mixing_two_spaces_is_refused(shell: Shell) -> None:
     parameters = (
         "images_root=../new_photos,output_root=../refused,models_root=data/06_models,featurization.backbone=efficientnet_lite0"
     )
-    code, said = shell.kedro("run", "--pipeline", "project", "--params", parameters)
+    code, said = shell.kedro("run", "--pipelines", "project", "--params", parameters)
     assert code == 1
     assert "the PCA model was fitted on features of network" in said
     assert not (shell.project.parent / "refused" / "07_model_output" / "pca_features").exists()

@@ -300,6 +300,20 @@ def test_a_run_that_died_is_continued(
     assert outputs.csv_bytes() == full_run.csv_bytes()
 
 
+def test_the_features_that_the_how_to_reads_are_one_row_a_photo(history: History, tmp_path: Path) -> None:
+    """After photos came, changed and went, and with another network's features in the store."""
+    (snippet,) = re.findall(r"```python\n([^`]*featurized_photos[^`]*)```", (PROJECT / "docs" / "how-to.md").read_text())
+    home = tmp_path / "home"
+    outputs = history.outputs.copy_to(home / "data")
+    store = outputs.root / "04_feature" / "feature_store"
+    outputs.feature_store().assign(fingerprint="another").to_parquet(store / "another.parquet")
+    namespace: dict[str, pd.DataFrame] = {}
+    with contextlib.chdir(home):
+        exec(snippet, namespace)
+    assert sorted(namespace["features"]["path"]) == sorted(outputs.pca_features_csv()["path"])
+    assert namespace["matrix"].shape == (outputs.counts()["exported"], 1280)
+
+
 # --- damage -----------------------------------------------------------------------------------------------------------
 
 

@@ -223,7 +223,7 @@ def _split_settings(ctx: click.Context, param: click.Parameter, value: tuple[str
     "--machine", type=click.Choice(["x86_64", "aarch64"]), default="x86_64", show_default=True, help="The processors."
 )
 @click.option("--params", callback=_split_and_keep, default="", help="As of `kedro run`.")
-@click.option("--pipeline", help="As of `kedro run`.")
+@click.option("--pipelines", "--pipeline", "pipelines", help="As of `kedro run`: names, with commas between them.")
 @click.option("--conf", "settings", multiple=True, callback=_split_settings, help="As of spark-submit; may be repeated.")
 @click.option("--region", envvar="AWS_REGION", help="Else what the AWS tools are set to.")
 @click.option("--dry-run", is_flag=True, help="Print the calls to AWS as JSON, and make none.")

@@ -130,7 +130,7 @@ def test_a_replaced_store_that_is_killed_half_way_is_whole_after_the_next_run(
     for moment, below in (("written", "feature_store.new/part-"), ("to be renamed", "feature_store.new/_SUCCESS")):
         with (
             fault_proxy(results.store.port) as proxy,
-            started_here(results.store.through(proxy.port), tmp_path, "--pipeline", "compact", parameters=parameters) as run,
+            started_here(results.store.through(proxy.port), tmp_path, "--pipelines", "compact", parameters=parameters) as run,
         ):
             run.wait_until(lambda below=below: results.names(f"04_feature/{below}"), f"the new store is {moment}")
             proxy.fail("cut")

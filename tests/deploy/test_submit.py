@@ -131,7 +131,7 @@ def test_emr_serverless_gets_a_job_that_finds_its_files(amazon: Amazon, dist: Pa
 def test_a_cluster_gets_a_step_that_finds_its_files(amazon: Amazon, dist: Path, hurried: None) -> None:
     cluster = amazon.make_cluster()
     with amazon.play(cluster, "PENDING", "RUNNING", "COMPLETED"):
-        result = invoke(options(cluster, dist, "--pipeline", "project", "--conf", "spark.executor.memory=8g"))
+        result = invoke(options(cluster, dist, "--pipelines", "project", "--conf", "spark.executor.memory=8g"))
     assert result.exit_code == 0, result.output
     step: Step
     (step,) = amazon.jobs(cluster)
@@ -151,7 +151,7 @@ def test_a_cluster_gets_a_step_that_finds_its_files(amazon: Amazon, dist: Path, 
     entry_point, *arguments = step.args[-7:]
     assert uploaded(amazon, entry_point) == (dist / "run.py").read_bytes()
     roots = f"images_root=s3a://{BUCKET}/fruits/images,output_root=s3a://{BUCKET}/fruits/output"
-    assert arguments == ["--env", "emr", "--pipeline", "project", "--params", roots]
+    assert arguments == ["--env", "emr", "--pipelines", "project", "--params", roots]
     assert_report_is_shown(result.output)
 
 
@@ -210,7 +210,7 @@ def test_the_report_of_an_earlier_run_is_not_shown_as_this_one_s(
     application = amazon.make_application()
     amazon.put_report()
     with amazon.play(application, "SUCCESS", report=False), caplog.at_level("INFO", "fruit_features"):
-        result = invoke(options(application, dist, "--pipeline", "featurization"))
+        result = invoke(options(application, dist, "--pipelines", "featurization"))
     assert result.exit_code == 0, result.output
     assert "photos exported" not in result.output
     assert "It left no report" in caplog.text
@@ -239,7 +239,7 @@ def test_in_a_terminal_the_state_is_a_live_line(amazon: Amazon, dist: Path, hurr
             machine="x86_64",
             params="",
             given={},
-            pipeline=None,
+            pipelines=None,
             settings={},
         )
     with amazon.play(application, "SCHEDULED", "RUNNING", "SUCCESS"):
@@ -400,7 +400,7 @@ def assert_is_valid(service: str, operation: str, parameters: dict[str, Any]) ->
         ("--cluster-id j-1 --dist /nowhere", "/nowhere/ lacks run.py, conf-fruit_features.tar.gz, environment-x86_64.tar.gz"),
         ("--cluster-id j-1 --machine aarch64", "There is environment-x86_64.tar.gz: which --machine is meant?"),
         ("--cluster-id j-1 --params featurization.bach_size=1", "did you mean 'batch_size'?"),
-        ("--cluster-id j-1 --pipeline reductio", "unknown pipeline 'reductio': did you mean 'reduction'?"),
+        ("--cluster-id j-1 --pipelines reductio", "unknown pipeline 'reductio': did you mean 'reduction'?"),
         ("--cluster-id j-1 --params output_root=/data", "no place on S3"),
         ("--cluster-id j-1 --params images_root=photos", "no place on S3"),
         ("--cluster-id j-1 --params featurization.weights={weights}", "which a job does not see"),
@@ -474,7 +474,7 @@ def test_a_network_that_no_run_has_kept_is_asked_for(amazon: Amazon, dist: Path)
 def test_a_pipeline_that_needs_no_network_is_not_asked_for_one(amazon: Amazon, dist: Path, hurried: None) -> None:
     application = amazon.make_application()
     with amazon.play(application, "SUCCESS", report=False):
-        arguments = ["--pipeline", "reduction", "--params", f"output_root=s3a://{BUCKET}/without"]
+        arguments = ["--pipelines", "reduction", "--params", f"output_root=s3a://{BUCKET}/without"]
         assert invoke(options(application, dist, *arguments)).exit_code == 0
 
 

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import rich
-from kedro.framework.project import pipelines
+from kedro.framework.project import pipelines as registry
 from kedro.framework.session import KedroSession
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
@@ -151,7 +151,7 @@ def prepare(
     machine: str,
     params: str,
     given: Mapping[str, Any],
-    pipeline: str | None,
+    pipelines: str | None,
     settings: Mapping[str, str],
 ) -> Submission:
     """Check everything that can be checked here, and describe the job; no call is made.
@@ -165,7 +165,7 @@ def prepare(
         machine: `x86_64` or `aarch64`.
         params: Run-time parameters as `kedro run` takes them.
         given: The same, as Kedro reads them.
-        pipeline: Name of the pipeline, or None for all.
+        pipelines: Names of pipelines, with commas between them, or None for all stages.
         settings: More settings of Spark.
 
     Raises:
@@ -179,9 +179,9 @@ def prepare(
     names = (ENTRY_POINT, CONFIGURATION, environment := ENVIRONMENT.format(machine=machine))
     _check_dist(dist, names)
     roots = {"images_root": (root / "images").spark_uri, "output_root": (root / "output").spark_uri}
-    places, configuration = _read_conf({**roots, **given}, pipeline)
+    places, configuration = _read_conf({**roots, **given}, pipelines)
     all_params = [f"{name}={uri}" for name, uri in roots.items() if name not in given] + ([params] if params else [])
-    only = ["--pipeline", pipeline] if pipeline else []
+    only = ["--pipelines", pipelines] if pipelines else []
     artifacts = {name: _address(dist / name, root) for name in names}
     job = Job(
         entry_point=artifacts[ENTRY_POINT].location,
@@ -204,15 +204,17 @@ def _check_dist(dist: Path, names: tuple[str, ...]) -> None:
         )
 
 
-def _read_conf(runtime_params: Mapping[str, Any], pipeline: str | None) -> tuple[dict[str, str], str | None]:
+def _read_conf(runtime_params: Mapping[str, Any], pipelines: str | None) -> tuple[dict[str, str], str | None]:
     """Let Kedro check the parameters as it would in the job.
 
     Returns:
         URIs, by their names in the catalog, and the fingerprint of the network's configuration, if the pipeline needs one.
 
     """
-    if pipeline is not None and pipeline not in pipelines:
-        raise SubmitError(f"unknown pipeline {pipeline!r}: {nearest(pipeline, pipelines)}")
+    names = pipelines.split(",") if pipelines else ["__default__"]
+    for name in names:
+        if name not in registry:
+            raise SubmitError(f"unknown pipeline {name!r}: {nearest(name, registry)}")
     with KedroSession.create(env=ENV, runtime_params=dict(runtime_params)) as session:
         context = session.load_context()  # type: ignore[attr-defined]
     parameters, catalog = context.params["featurization"], context.config_loader["catalog"]
@@ -224,7 +226,7 @@ def _read_conf(runtime_params: Mapping[str, Any], pipeline: str | None) -> tuple
     places: dict[str, str] = {name: catalog[name]["filepath"] for name in _PLACES}
     for place in places.values():
         Location.parse(place)
-    needs_network = "networks" in pipelines[pipeline or "__default__"].inputs()
+    needs_network = any("networks" in registry[name].inputs() for name in names)
     return places, fingerprint_configuration(parameters) if needs_network else None
 
 
