@@ -162,7 +162,7 @@ def test_slices_that_kedro_offers_run(
 @pytest.mark.parametrize(
     ("part", "maker"),
     [
-        ({"from_nodes": ["find_pending_photos"]}, "build_network"),
+        ({"from_nodes": ["find_pending_photos"]}, "sample_calibration_photos"),
         ({"from_nodes": ["build_network"]}, "sample_calibration_photos"),
     ],
     ids=str,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import re
 import zipfile
 from typing import TYPE_CHECKING, Any
 
@@ -148,8 +149,15 @@ def test_files_of_another_format_are_refused(tmp_path: Path) -> None:
     zipped = tmp_path / "zipped.pth"
     with zipfile.ZipFile(zipped, "w") as archive:
         archive.writestr("archive/data.pkl", b"")
-    for path in (text, zipped):
-        with pytest.raises(WeightsError, match=rf"{path.name} is not a PyTorch state_dict .*zipfile_serialization=F"):
+    keras_file = tmp_path / "mobilenet_v2.weights.h5"
+    keras_file.write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(100))
+    for path, what_it_is in (
+        (text, ""),
+        (zipped, " It is a zip archive, as torch.save writes by default"),
+        (keras_file, " It is an HDF5 file, as Keras saves the weights of featurization.backbone=mobilenet_v2"),
+    ):
+        expected = r"is not a PyTorch file of EfficientNet-Lite0's weights \(.*zipfile_serialization=False\)\."
+        with pytest.raises(WeightsError, match=rf"{path.name} {expected}{re.escape(what_it_is)}"):
             BACKBONE.resolve_weights(str(path))
     with pytest.raises(WeightsError, match="no such file"):
         BACKBONE.resolve_weights("absent.pth")

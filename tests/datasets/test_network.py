@@ -76,7 +76,7 @@ def test_networks_are_found_by_their_configuration(network: NetworkDataset, netw
 def test_there_are_no_networks_before_the_first_run(networks: NetworksDataset, network: NetworkDataset) -> None:
     assert networks.load() == {}
     assert not network.exists()
-    with pytest.raises(DatasetError, match="this run has no network yet: the node build_network"):
+    with pytest.raises(DatasetError, match="this run has no network yet: the featurization"):
         network.load()
 
 

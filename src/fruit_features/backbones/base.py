@@ -120,6 +120,14 @@ class FileFormat:
     expected: str
 
 
+_KNOWN_SIGNATURES = {
+    b"\x89HDF": "an HDF5 file, as Keras saves the weights of featurization.backbone=mobilenet_v2",
+    b"PK\x03\x04": "a zip archive, as torch.save writes by default, and Keras for whole models (.keras)",
+    b"\x80\x02\x8a\x0a": "a PyTorch file, as featurization.backbone=efficientnet_lite0 takes",
+}
+"""What a file is that is not what was expected, by its first four bytes."""
+
+
 def identify_file(source: str, path: Path, file_format: FileFormat) -> Weights:
     """Check that a local file is readable and of the format, and take its digest.
 
@@ -147,7 +155,9 @@ def identify_file(source: str, path: Path, file_format: FileFormat) -> Weights:
     except OSError as error:
         raise WeightsError(f"weights {source!r} cannot be read ({error}): check the permissions of {path}.") from error
     if signature != file_format.signature:
-        raise WeightsError(f"weights {source!r}: {path} is not {file_format.expected}.")
+        found = _KNOWN_SIGNATURES.get(signature[:4])
+        what_it_is = f" It is {found}." if found else ""
+        raise WeightsError(f"weights {source!r}: {path} is not {file_format.expected}.{what_it_is}")
     return Weights(source=source, path=path, digest=digest)
 
 

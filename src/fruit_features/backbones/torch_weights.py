@@ -31,7 +31,8 @@ PROTOCOL_VERSION: Final = 1001
 LEGACY: Final = FileFormat(
     # the pickle of MAGIC_NUMBER: protocol 2, a ten-byte integer, stop
     signature=b"\x80\x02\x8a\x0a" + MAGIC_NUMBER.to_bytes(10, "little") + b".",
-    expected="a PyTorch state_dict in the layout from before 1.6 (`_use_new_zipfile_serialization=False`)",
+    expected="a PyTorch file of EfficientNet-Lite0's weights (its state_dict, saved by torch.save with "
+    "_use_new_zipfile_serialization=False)",
 )
 
 STORAGES: Final[Mapping[str, np.dtype[Any]]] = {

@@ -104,8 +104,8 @@ class NetworkDataset(_NetworkFolder):
         """
         if self._saved is None:
             raise DatasetError(
-                "this run has no network yet: the node build_network chooses or builds it (kedro run --from-nodes "
-                "build_network). Networks of earlier runs are in `networks`, by their configuration"
+                "this run has no network yet: the featurization chooses or builds it (kedro run --pipelines featurization). "
+                "Networks of earlier runs are in `networks`, by their configuration"
             )
         return self._saved
 

@@ -68,11 +68,10 @@ class StageInputHooks:
             self._check_fingerprints(found, catalog.load("networks"), builds_network=builds_network)
 
     def _check_presence(self, begins_with: set[str]) -> None:
-        for name in sorted(begins_with - self._filepaths.keys() | begins_with & {"network"}):
-            makers = sorted({node.name for known in pipelines.values() for node in known.nodes if name in node.outputs})
+        for name in sorted(name for name in begins_with if not self._is_kept(name)):
             raise ValueError(
-                f"this run begins with {name!r}, which no run keeps for the next. Begin with the node that makes it: "
-                f"kedro run --from-nodes {','.join(makers)}"
+                f"this run begins with {name!r}, which no run keeps for the next. Begin where it is made: "
+                f"kedro run --from-nodes {','.join(sorted(self._first_nodes({name})))}"
             )
         missing = {name for name in begins_with if not _exists(self._filepaths[name])}
         if missing:
@@ -82,6 +81,19 @@ class StageInputHooks:
                 f"this run begins with what an earlier one has to leave, and this is not there: {places}. Run the stages that "
                 f"write it first, with the same --env and --params: kedro run --pipelines {stages}"
             )
+
+    def _is_kept(self, name: str) -> bool:
+        """Whether a run can read what an earlier one saved under this name; `network` gives each run its own only."""
+        return name.startswith("params:") or (name in self._filepaths and name != "network") or name in _MAY_BE_ABSENT
+
+    def _first_nodes(self, names: set[str]) -> set[str]:
+        """Name the nodes to begin with so that these tables, which no run keeps, are made."""
+        makers = [node for known in pipelines.values() for node in known.nodes if names & {*node.outputs}]
+        first: set[str] = set()
+        for node in makers:
+            unkept = {name for name in node.inputs if not self._is_kept(name)}
+            first |= self._first_nodes(unkept) if unkept else {node.name}
+        return first
 
     def _stages_that_write(self, missing: set[str]) -> list[str]:
         """Name the stages that write tables, and those that write what these stages need in their turn, in running order."""
