@@ -335,7 +335,8 @@ def test_mixing_two_spaces_is_refused(shell: Shell) -> None:
     )
     code, said = shell.kedro("run", "--pipelines", "project", "--params", parameters)
     assert code == 1
-    assert "the PCA model was fitted on features of network" in said
+    assert "pca_model belongs to network" in said
+    assert "featurization.backbone is mobilenet_v2 there, efficientnet_lite0 here" in said
     assert not (shell.project.parent / "refused" / "07_model_output" / "pca_features").exists()
 
 

@@ -535,7 +535,7 @@ def test_features_of_two_configurations_share_a_store_without_meeting(
     outputs = run_project(few_photos, full_run.with_networks_only(tmp_path / "data"))
     before, n_rows = outputs.csv_bytes(), len(outputs.feature_store())
     bf16 = {"precision": "bf16"}
-    with pytest.raises(ValueError, match=r"fitted on features of network .* run the reduction pipeline again"):
+    with pytest.raises(ValueError, match=r"pca_model belongs to network .*precision is f32 there, bf16 here"):
         run_project(few_photos, outputs, "project", featurization=bf16)
     assert len(outputs.feature_store()) == n_rows, "it is refused before anything is featurized"
     assert outputs.csv_bytes() == before

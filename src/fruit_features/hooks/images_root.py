@@ -56,7 +56,7 @@ class ImagesRootHooks:
 
         """
         images_root = self._images_root
-        reads_photos = "images" in pipeline.inputs() or "feature_store" in pipeline.outputs()
+        reads_photos = "images" in pipeline.inputs() or "feature_store" in pipeline.all_outputs()
         if not reads_photos or images_root is None:
             return
         _check_folder(images_root)
@@ -105,7 +105,9 @@ class ImagesRootHooks:
             seen.add((status.st_dev, status.st_ino))
             folders[:] = [name for name in folders if not _is_hidden(name)]
             for name in files:
-                if self._is_photo.fullmatch(name) and not _is_hidden(name):
+                if _is_hidden(name):
+                    continue
+                if self._is_photo.fullmatch(name):
                     yield Path(folder, name)
                 else:
                     others[Path(name).suffix or name] += 1

@@ -8,6 +8,7 @@ import shutil
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,6 +17,7 @@ from pyspark.sql import functions as F
 
 from fruit_features.imaging import decode
 from fruit_features.inference import StoredNetwork
+from fruit_features.pca import PcaModel
 from fruit_features.photo_files import PhotoReader
 from fruit_features.pipelines.featurization import nodes
 from fruit_features.pipelines.featurization.fingerprint import fingerprint_configuration
@@ -27,6 +29,7 @@ from fruit_features.pipelines.featurization.nodes import (
     count_outcomes,
     featurize_photos,
     find_pending_photos,
+    match_network,
     plan_chunks,
     sample_calibration_photos,
     vacuum_store,
@@ -356,6 +359,17 @@ def test_a_store_is_not_vacuumed_for_a_network_that_no_run_has_used(
 ) -> None:
     with pytest.raises(ValueError, match="no run has featurized with these parameters"):
         vacuum_store(photos, empty_store, {}, parameters)
+
+
+def test_a_network_that_a_pca_model_does_not_belong_to_is_refused(tiny_network: Network) -> None:
+    def model(fingerprint: str) -> pd.DataFrame:
+        return pd.DataFrame([PcaModel(np.zeros(2), np.ones(2), np.eye(2), 9, fingerprint).to_record()])
+
+    assert match_network(tiny_network, model(tiny_network.fingerprint)) is tiny_network
+    with pytest.raises(
+        ValueError, match=rf"features of network other, these photos belong to network {tiny_network.fingerprint}"
+    ):
+        match_network(tiny_network, model("other"))
 
 
 def test_no_photo_calibrates_a_float_network(photos: DataFrame, parameters: FeaturizationParameters) -> None:
