@@ -13,12 +13,21 @@ from fruit_features.hooks import (
     RunReportHooks,
     SparkHooks,
 )
+from fruit_features.progress import ProgressHooks
 
 # Kedro's own business, at every start: it registers its resolvers by a function that OmegaConf is about to rename.
 warnings.filterwarnings("ignore", message=r"register_new_resolver\(\) is deprecated")
 
-# Last in, first out: parameters and folders are looked at before Spark starts.
-HOOKS = (RunReportHooks(), SparkHooks(), ObjectStoreHooks(), OutputLockHooks(), ImagesRootHooks(), ParameterHooks())
+# Last in, first out: the display begins before all else, and parameters and folders are looked at before Spark starts.
+HOOKS = (
+    RunReportHooks(),
+    SparkHooks(),
+    ObjectStoreHooks(),
+    OutputLockHooks(),
+    ImagesRootHooks(),
+    ParameterHooks(),
+    ProgressHooks(),
+)
 
 CONFIG_LOADER_ARGS = {
     "base_env": "base",
