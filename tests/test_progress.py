@@ -160,6 +160,8 @@ def test_ctrl_c_ends_the_display_without_a_word_from_kedro() -> None:
         if thread.name == "progress":
             thread.join(timeout=5)
     assert progress_threads() == []
+    with follow(80, lambda: Counts(50, 7)):
+        assert progress_threads() == ["progress"], "what is followed without a run has a display of its own"
     start(hook)  # in a notebook, the next run
     assert progress_threads() == ["progress"]
     hook.after_pipeline_run(run_params={}, run_result={}, pipeline=None, catalog=None)

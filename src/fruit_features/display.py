@@ -114,6 +114,11 @@ class Display:
         self._is_interrupted = False
         self._thread = threading.Thread(target=self._keep_moving, name="progress")
 
+    @property
+    def is_shown(self) -> bool:
+        """Whether the display was started and has not ended."""
+        return self._thread.is_alive()
+
     def start(self) -> Self:
         """Show the display until `stop`."""
         if self._is_live:

@@ -75,7 +75,7 @@ def follow(total: int, count: Callable[[], Counts], console: Console | None = No
         console: For a display of its own in any case.
 
     """
-    if _display is not None and console is None:
+    if _display is not None and _display.is_shown and console is None:
         with _display.follow(total, count):
             yield
         return
