@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import re
 import sys
 from dataclasses import dataclass
@@ -77,11 +78,12 @@ class Session:
 def kedro_run_in_a_terminal(parameters: str, meanwhile: Callable[[pexpect.spawn[str]], None] | None = None) -> Session:
     """Run the project in the environment `test`; `meanwhile` may watch for words and press keys."""
     command = ["-m", "kedro", "run", "--env", "test", "--params", parameters]
-    log = io.StringIO()
+    environment = {name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"}  # the run sets it
+    environment["TERM"] = "xterm-256color"
     child = pexpect.spawn(
-        sys.executable, command, cwd=str(PROJECT), dimensions=(40, 100), encoding="utf-8", timeout=300, logfile=log
+        sys.executable, command, cwd=str(PROJECT), env=environment, dimensions=(40, 100), encoding="utf-8", timeout=300
     )
-    child.logfile_read, child.logfile = log, None
+    log = child.logfile_read = io.StringIO()
     if meanwhile is not None:
         meanwhile(child)
     child.expect(pexpect.EOF)
