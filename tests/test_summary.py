@@ -16,7 +16,7 @@ PLACES = {
 }
 
 
-def shown(reasons: dict[str, int], *, speed: float = 12.5, **places: str) -> str:
+def shown(reasons: dict[str, int], *, speed: float = 12.5, seconds: float | None = 1234.6, **places: str) -> str:
     report: dict[str, Any] = {
         "counts": {"listed": 12_345, "featurized": 345, "reused": 12_000, "rejected": 45, "exported": 12_300},
         "rejected_by_reason": reasons,
@@ -25,7 +25,7 @@ def shown(reasons: dict[str, int], *, speed: float = 12.5, **places: str) -> str
         "seconds_per_node": {"list_photos": 1.4, "fit_pca": 2.8},
     }
     console = Console(file=io.StringIO(), width=80)
-    show(report, PLACES | places, console)
+    show(report, PLACES | places, console, seconds=seconds)
     return console.file.getvalue()  # type: ignore[attr-defined]
 
 
@@ -42,8 +42,12 @@ def test_every_count_is_shown_with_the_place_of_its_photos() -> None:
         ["45", "empty", "file"],
         ["photos", "exported", "12,300", PLACES["pca_features_csv"]],
         ["components", "kept", "54", PLACES["explained_variance"]],
-        ["seconds", "4", "without", "start", "and", "end"],
+        ["seconds", "1,235", "for", "the", "whole", "run,", "with", "Spark's", "start"],
     ]
+
+
+def test_seconds_of_a_run_that_nobody_timed_are_those_of_its_nodes() -> None:
+    assert rows(shown({}, seconds=None))[-1] == ["seconds", "4", "in the steps of the run, without Spark's start"]
 
 
 def test_of_many_reasons_the_most_frequent_are_shown() -> None:

@@ -10,6 +10,7 @@ from fruit_features.hooks import (
     ObjectStoreHooks,
     OutputLockHooks,
     ParameterHooks,
+    ProgressHooks,
     RunReportHooks,
     SparkHooks,
     StageInputHooks,
@@ -18,7 +19,7 @@ from fruit_features.hooks import (
 # Kedro's own business, at every start: it registers its resolvers by a function that OmegaConf is about to rename.
 warnings.filterwarnings("ignore", message=r"register_new_resolver\(\) is deprecated")
 
-# Last in, first out: parameters, folders and buckets are looked at before Spark starts.
+# Last in, first out: the display begins first, then parameters, folders and buckets are looked at, then Spark starts.
 HOOKS = (
     RunReportHooks(),
     SparkHooks(),
@@ -27,6 +28,7 @@ HOOKS = (
     ObjectStoreHooks(),
     ImagesRootHooks(),
     ParameterHooks(),
+    ProgressHooks(),
 )
 
 CONFIG_LOADER_ARGS = {

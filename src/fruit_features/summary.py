@@ -8,6 +8,7 @@ import rich
 from rich.text import Text
 
 from fruit_features.reasons import group_reasons
+from fruit_features.wording import speed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,29 +19,39 @@ MOST_REASONS = 5
 """Reasons for rejects that are shown, without their numbers; `rejected_images` has them all."""
 
 
-def show(run_report: Mapping[str, Any], places: Mapping[str, str], console: Console | None = None) -> None:
+def show(
+    run_report: Mapping[str, Any],
+    places: Mapping[str, str],
+    console: Console | None = None,
+    *,
+    seconds: float | None = None,
+) -> None:
     """Show what came out of a run.
 
     Args:
         run_report: counts, rejected_by_reason, components, images_per_second, seconds_per_node.
         places: Where `pca_features_csv`, `rejected_images`, `explained_variance` and, if it was drawn, `report` lie.
         console: Rich's, by default the one of this process.
+        seconds: What the whole run took by the clock. Where that is not known, as of a run on another machine, the seconds of
+            all nodes are added up.
 
     """
     console = console or rich.get_console()
-    counts, speed = run_report["counts"], run_report["images_per_second"]
+    counts, per_second = run_report["counts"], run_report["images_per_second"]
     reasons = list(group_reasons(run_report["rejected_by_reason"]).items())
     others = sum(count for _, count in reasons[MOST_REASONS:])
     rows = [
         ("photos listed", counts["listed"], ""),
-        ("  featurized now", counts["featurized"], f"{speed:,} a second" if speed else ""),
+        ("  featurized now", counts["featurized"], speed(per_second) if per_second else ""),
         ("  reused", counts["reused"], ""),
         ("photos rejected", counts["rejected"], places["rejected_images"]),
         *(("", count, f"  {reason}") for reason, count in reasons[:MOST_REASONS]),
         *([("", others, "  for other reasons")] if others else []),
         ("photos exported", counts["exported"], places["pca_features_csv"]),
         ("components kept", run_report["components"], places["explained_variance"]),
-        ("seconds", round(sum(run_report["seconds_per_node"].values())), "without start and end"),
+        ("seconds", round(sum(run_report["seconds_per_node"].values())), "in the steps of the run, without Spark's start")
+        if seconds is None
+        else ("seconds", round(seconds), "for the whole run, with Spark's start"),
     ]
     width = max(len(f"{number:,}") for _, number, _ in rows)
     lines = [

@@ -22,6 +22,7 @@ from fruit_features.deploy.emr import Job, choose
 from fruit_features.deploy.run import ARCHIVE as CONFIGURATION
 from fruit_features.parameters import nearest
 from fruit_features.pipelines.featurization.fingerprint import fingerprint_configuration
+from fruit_features.wording import duration
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -331,8 +332,7 @@ def _telling(console: Console) -> Iterator[Callable[[str, str], None]]:
     said, said_at = "", 0.0
 
     def elapsed() -> str:
-        minutes, seconds = divmod(int(time.monotonic() - started), 60)
-        return f"{minutes}:{seconds:02d}"
+        return duration(time.monotonic() - started)
 
     def log(line: str, state: str) -> None:
         nonlocal said, said_at

@@ -4,6 +4,7 @@ from fruit_features.hooks.images_root import ImagesRootHooks
 from fruit_features.hooks.object_store import ObjectStoreHooks
 from fruit_features.hooks.output_lock import OutputLockHooks
 from fruit_features.hooks.parameters import ParameterHooks, top_level_parameter
+from fruit_features.hooks.progress import ProgressHooks
 from fruit_features.hooks.run_report import RunReportHooks
 from fruit_features.hooks.spark import SparkHooks
 from fruit_features.hooks.stage_inputs import StageInputHooks
@@ -13,6 +14,7 @@ __all__ = [
     "ObjectStoreHooks",
     "OutputLockHooks",
     "ParameterHooks",
+    "ProgressHooks",
     "RunReportHooks",
     "SparkHooks",
     "StageInputHooks",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from kedro.framework.hooks import hook_impl
 
 from fruit_features import summary
+from fruit_features.progress import current_run
 
 if TYPE_CHECKING:
     from kedro.framework.context import KedroContext
@@ -88,7 +89,7 @@ class RunReportHooks:
             places = dict(self._places)
             if self._page is None:  # what lies there is the page of an earlier run
                 del places["report"]
-            summary.show(run_report, places)
+            summary.show(run_report, places, seconds=current_run.seconds())
 
     def _describe_run(self, pipeline_names: list[str]) -> dict[str, Any]:
         """Describe this run; None stands for what it did not count."""

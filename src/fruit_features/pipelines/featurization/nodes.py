@@ -26,6 +26,7 @@ from fruit_features.pipelines.featurization.fingerprint import (
 )
 from fruit_features.pipelines.featurization.parameters import FeaturizationParameters
 from fruit_features.pipelines.featurization.worker import PhotoFeaturizer
+from fruit_features.wording import count_of
 
 logger = logging.getLogger(__name__)
 
@@ -178,7 +179,7 @@ def featurize_photos(
     total, saved = sum(photos_per_slot.values()), 0
     if len(slots) > len(slots_taken):
         yield _refuse(pending_photos.where(~_can_be_read()), network)
-    logger.info("%d photos to featurize", total)
+    logger.info("%s to featurize", count_of(total, "photo"))
     if not total:
         return
     context = pending_photos.sparkSession.sparkContext
