@@ -1,4 +1,5 @@
-# Needs Python 3.11 to 3.13 and make; everything else, Java included, comes with `make setup`, which every target runs when due.
+# Needs Python 3.11 to 3.13 and make; everything else, Java included, comes with `make setup` and `make setup-dev`, which the
+# targets run when they are due.
 .DEFAULT_GOAL := help
 SHELL := /bin/sh
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
@@ -6,22 +7,30 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+DEV_READY := $(VENV)/.ready-dev
 
 export KEDRO_DISABLE_TELEMETRY := 1
 
-.PHONY: help setup demo demo-photos viz viz-site test test-slow test-browser fuzz bench lint format lock clean package test-cluster
+.PHONY: help setup setup-dev demo demo-photos viz viz-site test test-slow test-browser fuzz bench lint format lock clean \
+	package test-cluster
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
 
-setup: $(READY)  ## Make .venv from the lock file
+setup: $(READY)  ## Make .venv with what a run needs (3.7 GB, of which 1.4 GB are downloaded; two to six minutes)
 
+# Each environment installs by its own Python; scripts/install_lock.py says why pip alone is not enough.
 $(READY): requirements.lock requirements-build.lock pyproject.toml
 	@test -n "$(PYTHON)" || { echo "No Python 3.11, 3.12 or 3.13 on PATH: install one, or say make PYTHON=/path/to/python"; exit 1; }
 	$(PYTHON) -m venv --clear $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-build.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-build-isolation -r requirements.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@$(BIN)/python scripts/install_lock.py --takes "1.4 GB to download, 3.7 GB on disk, two to six minutes" \
+		--editable . requirements-build.lock requirements.lock
+	@touch $@
+
+setup-dev: $(DEV_READY)  ## Add what tests, lint, benchmarks and the notebook need (0.4 GB more, half a minute)
+
+$(DEV_READY): $(READY) requirements-dev.lock
+	@$(BIN)/python scripts/install_lock.py --takes "0.1 GB to download, 0.4 GB on disk, half a minute" requirements-dev.lock
 	@touch $@
 
 demo: $(READY)  ## Run the whole mission on the bundled sample, without network
@@ -45,16 +54,16 @@ viz-site: $(READY)  ## Write Kedro-Viz, with its plots and tables, as a static s
 	@echo "To look at it: $(BIN)/python -m http.server --bind 127.0.0.1 --directory build 8000"
 	@echo "and open http://127.0.0.1:8000 in a browser."
 
-test: $(READY)  ## Run the tests
+test: $(DEV_READY)  ## Run the tests
 	$(BIN)/python -m pytest
 
-test-slow: $(READY)  ## Run the tests that take minutes: dozens of killed runs, long histories
+test-slow: $(DEV_READY)  ## Run the tests that take minutes: dozens of killed runs, long histories
 	$(BIN)/python -m pytest -m slow
 
-test-browser: $(READY)  ## Look at Kedro-Viz and at the report in a real Chromium; pictures go into tests/artifacts
+test-browser: $(DEV_READY)  ## Look at Kedro-Viz and at the report in a real Chromium; pictures go into tests/artifacts
 	$(BIN)/python -m pytest -m browser
 
-test-cluster: $(READY)  ## Run on YARN and S3 of its own, and break them (needs go, mvn and a JDK 17)
+test-cluster: $(DEV_READY)  ## Run on YARN and S3 of its own, and break them (needs go, mvn and a JDK 17)
 	$(BIN)/python -m pytest -m cluster tests/cluster
 
 package: $(READY)  ## Make all that a cluster needs, in dist: make package [MACHINE=aarch64] [NODE_PYTHON=/usr/bin/python3.11]
@@ -65,33 +74,41 @@ FUZZ_SECONDS ?= 600
 
 $(FUZZ_VENV)/.ready: tests/fuzz/requirements.lock
 	$(PYTHON) -m venv --clear $(FUZZ_VENV)
-	$(FUZZ_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@$(FUZZ_VENV)/bin/python scripts/install_lock.py $<
 	@touch $@
 
 fuzz: $(FUZZ_VENV)/.ready  ## Search for bytes that the decoder breaks on, ten minutes or FUZZ_SECONDS=... (Linux)
 	PYTHONPATH=src:. $(FUZZ_VENV)/bin/python tests/fuzz/fuzz_imaging.py $(FUZZ_SECONDS)
 
-bench: $(READY)  ## Compare with the notebook, Daft and Ray: make bench IMAGES=folder [WEIGHTS=file]
+bench: $(DEV_READY)  ## Compare with the notebook, Daft and Ray: make bench IMAGES=folder [WEIGHTS=file]
 	@test -n "$(IMAGES)" || { echo "Say which photos: make bench IMAGES=folder/of/labelled/photos [WEIGHTS=file.h5]"; exit 1; }
 	sh benchmarks/setup.sh
 	$(BIN)/python benchmarks/run.py --images "$(IMAGES)" $(if $(WEIGHTS),--weights "$(WEIGHTS)")
 
-lint: $(READY)  ## Ruff, strict mypy, and the architecture's contracts
+lint: $(DEV_READY)  ## Ruff, strict mypy, and the architecture's contracts
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-format: $(READY)  ## Let ruff fix and format
+format: $(DEV_READY)  ## Let ruff fix and format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-UV_COMPILE = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
+UV_COMPILE = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header $(UPGRADE)
 
-lock:  ## Resolve the lock files anew (needs uv)
-	$(UV_COMPILE) pyproject.toml --group dev -o requirements.lock
+# A lock that is there keeps its versions, so that `make lock` changes only what pyproject.toml asks for.
+# requirements-dev.lock is resolved together with requirements.lock, by its versions, and then loses what that has.
+lock:  ## Write the lock files anew (needs uv): make lock [UPGRADE=--upgrade] for the newest versions
+	$(UV_COMPILE) pyproject.toml -o requirements.lock
+	cat requirements.lock requirements-dev.lock > requirements-all.lock
+	$(UV_COMPILE) pyproject.toml --group dev -c requirements.lock -o requirements-all.lock
+	awk '/^[A-Za-z0-9]/ { name = $$0; sub(/==.*/, "", name); if (NR == FNR) has[name]; keep = !(name in has) } NR > FNR && keep' \
+		requirements.lock requirements-all.lock > requirements-dev.lock
+	rm requirements-all.lock
 	sed -n 's/^\([A-Za-z0-9].*\) \\$$/\1/p' requirements.lock | grep -v '^pyarrow==' | \
 		$(UV_COMPILE) benchmarks/requirements.in -c - -o benchmarks/requirements.lock
+	$(UV_COMPILE) tests/fuzz/requirements.in -c requirements.lock -o tests/fuzz/requirements.lock
 	printf 'setuptools\n' | $(UV_COMPILE) - -c requirements.lock -o requirements-build.lock
 
 clean:  ## Remove .venv and caches; results stay

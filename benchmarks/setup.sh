@@ -7,5 +7,5 @@ installed=.venv-bench/requirements.lock
 
 cmp -s "$lock" "$installed" && exit 0
 .venv/bin/python -m venv --clear .venv-bench
-.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r "$lock"
+.venv-bench/bin/python scripts/install_lock.py "$lock"
 cp "$lock" "$installed"

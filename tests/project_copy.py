@@ -26,6 +26,7 @@ _COPIED = (
     "pyproject.toml",
     "requirements.lock",
     "requirements-build.lock",
+    "requirements-dev.lock",
     "conf",
     "docs",
     "notebooks",
