@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
+import shlex
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psutil
@@ -15,13 +18,11 @@ import pytest
 from click.testing import CliRunner
 
 from fruit_features.__main__ import main
-from fruit_features.cli import run, summarize_error
+from fruit_features.cli import cli, run, summarize_error
 from tests.photos import encoded, fruit
 from tests.runs import PROJECT, Outputs
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from pyspark.sql import SparkSession
 
     from tests.photos import PhotoTree
@@ -67,6 +68,69 @@ def test_a_wrong_parameter_takes_a_few_lines(parameter: str, message: str) -> No
 )
 def test_a_stack_is_left_out(message: str, summary: str) -> None:
     assert summarize_error(ValueError(message)) == summary
+
+
+def _environment_with_commands() -> dict[str, str]:
+    """The environment in which a terminal finds the commands of the Python that runs the tests."""
+    return os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+
+
+@pytest.mark.parametrize(
+    "command",
+    [["kedro", "run"], ["kedro", "similar"], ["fruit-features", "run"], ["python", "-m", "fruit_features"]],
+    ids=" ".join,
+)
+def test_the_words_in_a_message_show_the_whole_stack(command: list[str], tmp_path: Path) -> None:
+    photo = tmp_path / "photo.png"
+    photo.write_bytes(encoded(fruit("Pear", 0), "PNG"))
+    options = [*([str(photo)] if "similar" in command else []), "--params", f"images_root=/absent,output_root={tmp_path}"]
+
+    def fail(words: list[str]) -> str:
+        run = subprocess.run(
+            [*words, *options],
+            cwd=PROJECT,
+            env=_environment_with_commands(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        assert run.returncode == 1, run.stdout
+        return run.stdout
+
+    *_, error, hint = fail(command).splitlines()
+    assert error.startswith("Error: ")
+    words = re.fullmatch("`(.+)` with the same options shows where it came from.", hint)
+    assert words is not None, hint
+    stack = fail(shlex.split(words[1]))
+    assert "Traceback (most recent call last)" in stack
+    assert stack.splitlines()[-1] == error
+
+
+def test_verbose_shows_java_s_stack(full_run: Outputs, photo_tree: PhotoTree, tmp_path: Path) -> None:
+    outputs = full_run.copy_to(tmp_path / "data")
+    for part in (outputs.root / "04_feature" / "feature_store").rglob("*.parquet"):
+        part.write_bytes(b"no parquet")
+    options = ["--env", "test", "--params", f"images_root={photo_tree.root},output_root={outputs.root}"]
+    with contextlib.chdir(PROJECT):
+        few_lines = CliRunner().invoke(run, options).output
+        stack = CliRunner().invoke(run, [*options, "--verbose"]).output
+    assert "Error: " in few_lines
+    assert "\tat org.apache.spark" not in few_lines
+    assert "Traceback (most recent call last)" in stack
+    assert "\tat org.apache.spark" in stack
+    assert "\nCaused by: java" in stack
+
+
+def test_verbose_shows_the_stack_of_a_refused_submission(tmp_path: Path) -> None:
+    options = ["emr", "submit", "--s3-root", "s3://bucket/fruits", "--cluster-id", "j-1", "--dist", str(tmp_path)]
+    with contextlib.chdir(PROJECT):
+        few_lines = CliRunner().invoke(cli, options)
+        stack = CliRunner().invoke(cli, [*options, "--verbose"])
+    assert few_lines.exit_code == stack.exit_code == 1
+    assert few_lines.output.startswith("Error: ")
+    assert "Traceback (most recent call last)" in stack.output
+    assert stack.output.endswith(few_lines.output)
 
 
 def test_a_network_that_nothing_here_can_build_is_to_be_copied() -> None:

@@ -178,7 +178,7 @@ class Shell:
         """Run a command of Kedro in this process, which has a Spark session already: its exit code, and what it printed."""
         printed = io.StringIO()
         with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed), pytest.raises(SystemExit) as exit_:
-            KedroCLI(self.project).main(list(arguments))
+            KedroCLI(self.project).main(list(arguments), prog_name="kedro")
         return int(exit_.value.code or 0), printed.getvalue()
 
     def check_outputs(self, arguments: list[str]) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 import shlex
 import sys
+import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 from kedro.framework.cli.project import run as kedro_run
-from kedro.framework.cli.utils import CONTEXT_SETTINGS, KedroCliError, _split_params, env_option
+from kedro.framework.cli.utils import CONTEXT_SETTINGS, KedroCliError, _split_params, _update_verbose_flag, env_option
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,22 +48,50 @@ _INTERRUPTED = 130  # what shells report for a command that Ctrl-C ended
 
 
 class _OneScreenError(KedroCliError):
-    """Shown without a stack, unless `kedro --verbose run` asks for it."""
+    """An error that is shown as a few lines, and after its whole stack with `--verbose`.
 
-    def show(self, file: Any = None) -> None:
-        if self.VERBOSE_ERROR:
-            super().show(file)
-        else:
-            click.secho(f"Error: {self.message}", fg="red", err=True)
-            click.secho("`kedro --verbose run` shows where it came from.", err=True)
+    Args:
+        message: What is wrong, what is allowed, and what mends it.
+        command: The words that started the command, without its options: "kedro run".
+
+    """
+
+    def __init__(self, message: str, command: str) -> None:
+        super().__init__(message)
+        self._command = command
+
+    def show(self, file: Any = None) -> None:  # noqa: ARG002 - Kedro's signature
+        if self.VERBOSE_ERROR and self.__cause__ is not None:
+            click.echo(format_stacks(self.__cause__), err=True)
+        click.secho(f"Error: {self.message}", fg="red", err=True)
+        if not self.VERBOSE_ERROR:
+            click.secho(f"`{self._command} --verbose` with the same options shows where it came from.", err=True)
 
 
 class _OneScreenCommand(click.Command):
+    """A command with the option `--verbose`, whose errors are shown as `_OneScreenError` says."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # The value goes to Kedro's own flag, which its other commands set in the same way, and not to the callback.
+        verbose = click.Option(
+            ["--verbose", "-v"],
+            is_flag=True,
+            expose_value=False,
+            callback=_update_verbose_flag,
+            help="Show the whole stack of an error, Java's too.",
+        )
+        self.params = [*self.params, verbose]
+
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
-        except (click.exceptions.Exit, click.ClickException, click.Abort):
+        except (click.exceptions.Exit, click.Abort):
             raise
+        except click.ClickException as error:
+            if not KedroCliError.VERBOSE_ERROR or error.__cause__ is None:
+                raise  # it is shown as click or Kedro shows it
+            raise _OneScreenError(error.format_message(), ctx.command_path) from error.__cause__
         except KeyboardInterrupt:
             click.secho(
                 "\nStopped. Chunks of photos that were featurized are kept: the same command goes on where this run was.",
@@ -70,7 +99,19 @@ class _OneScreenCommand(click.Command):
             )
             ctx.exit(_INTERRUPTED)
         except Exception as error:
-            raise _OneScreenError(summarize_error(error)) from error
+            raise _OneScreenError(summarize_error(error), ctx.command_path) from error
+
+
+def format_stacks(error: BaseException) -> str:
+    """Show the stack of an error as Python would, and then the Java stacks that PySpark keeps and does not print."""
+    stacks = traceback.format_exception(error)
+    link: BaseException | None = error
+    while link is not None:
+        java_stack = getattr(link, "_stackTrace", None)  # an attribute of PySpark's CapturedException
+        if java_stack:
+            stacks.append(f"\nJava's stack of the {type(link).__name__}:\n{java_stack}\n")
+        link = link.__cause__ or (None if link.__suppress_context__ else link.__context__)
+    return "".join(stacks)
 
 
 def summarize_error(error: BaseException) -> str:

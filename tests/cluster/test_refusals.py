@@ -57,7 +57,7 @@ def refusal(monkeypatch: pytest.MonkeyPatch) -> Refusal:
         assert result.exit_code == 1, result.output
         error = result.output[result.output.index("Error:") :]
         assert len(error.splitlines()) == 2
-        assert error.splitlines()[1] == "`kedro --verbose run` shows where it came from."
+        assert error.splitlines()[1] == "`run --verbose` with the same options shows where it came from."
         return error
 
     return run_refused

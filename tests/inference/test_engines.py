@@ -9,6 +9,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import numpy as np
+import openvino_telemetry
 import pytest
 
 from fruit_features.imaging import decode
@@ -69,6 +70,44 @@ def test_an_exported_network_is_plain_bytes(name: EngineName, tiny_networks: dic
     assert pickle.loads(pickle.dumps(network)) == network, "Spark broadcasts it"
 
 
+def test_a_second_export_in_a_process_gives_the_same_bytes(tiny_network: Network, tiny_model: keras.Model) -> None:
+    assert openvino.export(tiny_model) == tiny_network.files
+
+
+def test_a_process_with_python_3_13_s_exec_exports_the_same_bytes(
+    tiny_network: Network, tiny_model: keras.Model, tmp_path: Path
+) -> None:
+    """Since Python 3.13 (PEP 667), `exec` in a function works on a fresh copy of the local variables in every call.
+
+    `openvino.convert_model` deletes in one call what it imported in the call before. The program below gives the `exec` of
+    older versions the new behaviour, so that this test fails on them as well if the conversion depends on the old one.
+    """
+    program = """
+import builtins, pickle, sys
+from pathlib import Path
+run = builtins.exec
+def run_on_a_copy(code, *namespaces, **options):
+    caller = sys._getframe(1)
+    is_module = caller.f_locals is caller.f_globals
+    run(code, *(namespaces or (caller.f_globals, caller.f_locals if is_module else dict(caller.f_locals))), **options)
+builtins.exec = run_on_a_copy
+import keras
+from fruit_features.inference import openvino
+Path("files.pickle").write_bytes(pickle.dumps(openvino.export(keras.models.load_model("tiny.keras"))))
+"""
+    tiny_model.save(tmp_path / "tiny.keras")
+    export = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, check=False, capture_output=True, text=True)
+    assert export.returncode == 0, export.stderr
+    assert pickle.loads((tmp_path / "files.pickle").read_bytes()) == tiny_network.files
+
+
+def test_an_export_is_not_reported_over_the_internet(tiny_model: keras.Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    sent = []
+    monkeypatch.setattr(openvino_telemetry.Telemetry, "send_event", lambda _, *event, **options: sent.append(event))
+    openvino.export(tiny_model)
+    assert sent == []
+
+
 @pytest.mark.parametrize("name", ENGINES)
 def test_every_engine_offers_float32(name: EngineName) -> None:
     assert "f32" in get_engine(name).PRECISIONS
@@ -92,7 +131,7 @@ def test_an_int8_network_stays_near_the_one_that_it_was_made_of(
     files = openvino.quantize(tiny_network.files, fruits)
     assert files.keys() == tiny_network.files.keys()
     assert b"FakeQuantize" in files["network.xml"], "there is something to compute in int8"
-    assert openvino.quantize(tiny_network.files, fruits)["network.bin"] == files["network.bin"]
+    assert openvino.quantize(tiny_network.files, fruits) == files
     quantized = dataclasses.replace(tiny_network, precision="int8", files=files)
     features = openvino.load(quantized, len(fruits))(fruits)
     np.testing.assert_allclose(features, tiny_model.predict(fruits, verbose=0), atol=0.02)

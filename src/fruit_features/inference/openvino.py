@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import logging
+import os
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from fruit_features.inference import tensorflow
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,30 +32,53 @@ _PRECISION_HINTS: dict[Precision, str] = {"f32": "f32", "bf16": "bf16", "int8": 
 def export(model: Any) -> dict[str, bytes]:
     """Convert a Keras model to OpenVINO IR, with float32 weights.
 
+    OpenVINO reads the frozen graph of TensorFlow from a file. `openvino.convert_model` would take the model itself, but on
+    Python 3.13 it fails (it deletes a local variable with `exec`, which PEP 667 has ended), and it reports every conversion
+    to Intel over the internet. The transformations are those that `openvino.convert_model` applies, with its arguments: they
+    fold the batch normalisations into the convolutions, so that the weights are the same as with it.
+
     Args:
         model: Keras model, uint8 (batch, size, size, 3) to float32 (batch, n_features).
 
     Returns:
-        `network.xml` (topology) and `network.bin` (weights).
+        `network.xml` (topology) and `network.bin` (weights). The same model gives the same bytes in every process.
 
     """
     import openvino
-    import tensorflow as tf
+    from openvino._offline_transformations import apply_moc_transformations
 
-    # A traced function, where `convert_model(model)` would do too, gives input and output names that do not count up.
-    photos = tf.TensorSpec((None, *model.input_shape[1:]), tf.uint8, name="photos")
-    graph = tf.function(lambda photos: {"features": model(photos, training=False)}).get_concrete_function(photos)
-    return serialize(openvino.convert_model(graph))
+    with tempfile.TemporaryDirectory() as folder:
+        frozen = Path(folder, tensorflow.GRAPH)
+        frozen.write_bytes(tensorflow.export(model)[tensorflow.GRAPH])
+        converted = openvino.Core().read_model(frozen)
+        apply_moc_transformations(converted, cf=False, smart_reshape=True)
+        return serialize(converted)
 
 
 def serialize(model: Any) -> dict[str, bytes]:
     """Write an `openvino.Model` to the two files of its IR, weights uncompressed."""
     import openvino
 
+    _name_by_position(model)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, TOPOLOGY)
         openvino.save_model(model, path, compress_to_fp16=False)
         return {name: Path(folder, name).read_bytes() for name in (TOPOLOGY, WEIGHTS)}
+
+
+def _name_by_position(model: Any) -> None:
+    """Name the layers of a network by their type and position, its input `photos` and its output `features`.
+
+    Keras, TensorFlow and OpenVINO number what they build in a process. With their names, the files of a network would depend
+    on what the process had built before.
+    """
+    for position, layer in enumerate(model.get_ordered_ops()):
+        layer.set_friendly_name(f"{layer.get_type_name()}_{position}")
+        for tensor in layer.outputs():
+            tensor.set_names(set())
+    for tensor, name in ((model.input(), "photos"), (model.output(), "features")):
+        tensor.set_names({name})
+        tensor.get_node().set_friendly_name(name)
 
 
 def quantize(files: Mapping[str, bytes], photos: NDArray[np.uint8]) -> dict[str, bytes]:
@@ -65,6 +91,7 @@ def quantize(files: Mapping[str, bytes], photos: NDArray[np.uint8]) -> dict[str,
     Returns:
         The files of the int8 network.
     """
+    os.environ.setdefault("NNCF_CI", "1")  # else NNCF reports each quantisation to its makers over the internet
     import nncf
     import openvino
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 PRECISIONS: frozenset[Precision] = frozenset({"f32"})
 
-_GRAPH = "network.pb"
+GRAPH = "network.pb"
 
 
 def export(model: Any) -> dict[str, bytes]:
@@ -34,7 +34,7 @@ def export(model: Any) -> dict[str, bytes]:
 
     signature = tf.TensorSpec((None, *model.input_shape[1:]), tf.uint8, name="photos")
     frozen = convert_variables_to_constants_v2(tf.function(features).get_concrete_function(signature))
-    return {_GRAPH: frozen.graph.as_graph_def().SerializeToString()}
+    return {GRAPH: frozen.graph.as_graph_def().SerializeToString()}
 
 
 def load(network: Network, batch_size: int) -> Predictor:  # noqa: ARG001 - a graph takes any batch size
@@ -53,7 +53,7 @@ def load(network: Network, batch_size: int) -> Predictor:  # noqa: ARG001 - a gr
     with suppress(RuntimeError):  # TensorFlow runs already in this process: on threads of others' choice
         tf.config.threading.set_intra_op_parallelism_threads(1)
         tf.config.threading.set_inter_op_parallelism_threads(1)
-    graph = tf.compat.v1.GraphDef.FromString(network.files[_GRAPH])
+    graph = tf.compat.v1.GraphDef.FromString(network.files[GRAPH])
     wrapped = tf.compat.v1.wrap_function(lambda: tf.graph_util.import_graph_def(graph, name=""), [])
     run = wrapped.prune("photos:0", "features:0")
 
