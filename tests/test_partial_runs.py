@@ -119,6 +119,29 @@ def test_a_vacuum_keeps_the_features_of_its_own_parameters(outputs: Outputs, pho
     assert set(outputs.feature_store()["fingerprint"]) == ours
 
 
+@pytest.mark.parametrize("n_left", [0, 4])
+def test_photos_that_are_away_empty_no_store(n_left: int, outputs: Outputs, photo_tree: PhotoTree, tmp_path: Path) -> None:
+    """A disk that is not mounted is an empty folder, or one with the few files that were copied to it by mistake."""
+    folder = tmp_path / "not mounted"
+    (folder / "Pear").mkdir(parents=True)
+    for number in range(n_left):
+        shutil.copy2(photo_tree.root / "Pear" / f"{number:02}.jpg", folder / "Pear")
+    before = snapshot(outputs)
+    message = "would drop .* of photos that are not where they were" if n_left else "there is no photo in it"
+    with pytest.raises(ValueError, match=message):
+        run_project(folder, outputs, "vacuum")
+    assert snapshot(outputs) == before
+
+
+def test_a_projection_by_an_int8_network_that_is_not_there_is_refused_before_it_is_built(
+    outputs: Outputs, photo_tree: PhotoTree
+) -> None:
+    before = snapshot(outputs)
+    with pytest.raises(ValueError, match="there is no int8 network of these parameters"):
+        run_project(photo_tree.root, outputs, "project", featurization={"precision": "int8"})
+    assert snapshot(outputs) == before
+
+
 @pytest.mark.parametrize(
     ("stage", "missing", "stages"),
     [

@@ -408,7 +408,10 @@ def test_a_vacuumed_store_holds_the_photos_that_are_there_and_one_network(
     n_listed = outputs.counts()["listed"]
     assert len(outputs.feature_store()) > 2 * n_listed
 
-    run_project(history.photos, outputs, "vacuum")
+    with pytest.raises(ValueError, match=r"would drop .* rows .* of other networks.*max_vacuum_ratio=1$"):
+        run_project(history.photos, outputs, "vacuum")
+    assert len(outputs.feature_store()) > 2 * n_listed, "nothing was dropped"
+    run_project(history.photos, outputs, "vacuum", featurization={"max_vacuum_ratio": 1})
     store = outputs.feature_store()
     assert (len(store), store["path"].nunique()) == (n_listed, n_listed)
     assert set(store["fingerprint"]) == {outputs.run_report()["fingerprint"]}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from kedro.pipeline import Pipeline
 
 from fruit_features.pipelines.export.pipeline import create_pipeline as create_export
 from fruit_features.pipelines.featurization.pipeline import create_compaction_pipeline as create_compaction
@@ -11,9 +11,6 @@ from fruit_features.pipelines.featurization.pipeline import create_vacuum_pipeli
 from fruit_features.pipelines.ingestion.pipeline import create_pipeline as create_ingestion
 from fruit_features.pipelines.reduction.pipeline import create_pipeline as create_reduction
 from fruit_features.pipelines.reporting.pipeline import create_pipeline as create_reporting
-
-if TYPE_CHECKING:
-    from kedro.pipeline import Pipeline
 
 
 def register_pipelines() -> dict[str, Pipeline]:
@@ -28,6 +25,7 @@ def register_pipelines() -> dict[str, Pipeline]:
         "reporting": reporting,
         "project": ingestion + create_featurization(for_saved_model=True) + export,
         "compact": create_compaction(),
-        "vacuum": ingestion + create_vacuum(),
+        # The listing of a vacuum is its own: a vacuum that is refused leaves that of the last run as it was.
+        "vacuum": Pipeline(ingestion, outputs={"photos": "present_photos"}) + create_vacuum(),
         "__default__": ingestion + featurization + reduction + export + reporting,
     }

@@ -5,6 +5,7 @@ import warnings
 
 from omegaconf.resolvers import oc
 
+from fruit_features.datasets.whole_files import write_whole_files
 from fruit_features.hooks import (
     ImagesRootHooks,
     ObjectStoreHooks,
@@ -18,6 +19,9 @@ from fruit_features.hooks import (
 
 # Kedro's own business, at every start: it registers its resolvers by a function that OmegaConf is about to rename.
 warnings.filterwarnings("ignore", message=r"register_new_resolver\(\) is deprecated")
+
+# Before Kedro makes the first dataset: plots, pages and small tables replace the old ones when they are whole.
+write_whole_files()
 
 # Last in, first out: the display begins first, then parameters, folders and buckets are looked at, then Spark starts.
 HOOKS = (

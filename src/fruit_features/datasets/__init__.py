@@ -3,5 +3,13 @@
 from fruit_features.datasets.growing_spark import GrowingSparkDataset, ReplacedSparkDataset
 from fruit_features.datasets.network import NetworkDataset, NetworksDataset
 from fruit_features.datasets.photo_reader import PhotoReaderDataset
+from fruit_features.datasets.swapped_spark import SwappedSparkDataset
 
-__all__ = ["GrowingSparkDataset", "NetworkDataset", "NetworksDataset", "PhotoReaderDataset", "ReplacedSparkDataset"]
+__all__ = [
+    "GrowingSparkDataset",
+    "NetworkDataset",
+    "NetworksDataset",
+    "PhotoReaderDataset",
+    "ReplacedSparkDataset",
+    "SwappedSparkDataset",
+]

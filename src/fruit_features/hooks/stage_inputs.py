@@ -131,7 +131,11 @@ class StageInputHooks:
                 f"ingestion,featurization), or give the parameters of an earlier run.{self._name_others(networks)}"
             )
         elif self._parameters.precision == "int8":
-            return  # its fingerprint is known when it has been calibrated: the pipeline's own nodes compare it then
+            raise ValueError(
+                f"there is no int8 network of these parameters under {self._filepaths['networks']}. One that is calibrated on "
+                "other photos would not belong to the PCA model: copy the networks of the run that fitted the model there (or "
+                "name its folder by models_root), or give that run's parameters"
+            )
         else:
             expected = configuration
         by_fingerprint = {stored.fingerprint: stored for stored in networks.values()}

@@ -21,4 +21,5 @@ def parameters() -> FeaturizationParameters:
         jpeg_draft=False,
         n_calibration_photos=12,
         calibration_seed=0,
+        max_vacuum_ratio=0.5,
     )

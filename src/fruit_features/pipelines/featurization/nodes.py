@@ -283,7 +283,7 @@ def compact_store(known_features: DataFrame) -> DataFrame:
 
 
 def vacuum_store(
-    photos: DataFrame,
+    present_photos: DataFrame,
     known_features: DataFrame,
     networks: Mapping[str, StoredNetwork],
     parameters: FeaturizationParameters,
@@ -291,16 +291,16 @@ def vacuum_store(
     """Keep the rows of the listed photos by the network of these parameters, and drop all others.
 
     Args:
-        photos: The listing.
+        present_photos: A listing that was made for this.
         known_features: The feature store as earlier runs left it.
         networks: The networks that earlier runs kept, by configuration.
-        parameters: Those of the network whose features are kept.
+        parameters: Those of the network whose features are kept, and the share of rows that may be dropped.
 
     Returns:
         Rows of the feature store, one per photo, in few files.
 
     Raises:
-        ValueError: No run has featurized with these parameters, so that everything would be dropped.
+        ValueError: No run has featurized with these parameters, or more would be dropped than `max_vacuum_ratio` allows.
 
     """
     configuration = fingerprint_configuration(parameters)
@@ -310,7 +310,19 @@ def vacuum_store(
             "--params of the run whose features are to be kept"
         )
     of_network = known_features.where(F.col("fingerprint") == networks[configuration].fingerprint)
-    return compact_store(of_network.join(photos, PHOTO_KEY, "left_semi").dropDuplicates(PHOTO_KEY))
+    kept = of_network.join(present_photos, PHOTO_KEY, "left_semi").dropDuplicates(PHOTO_KEY)
+    n_known, n_of_network, n_kept = known_features.count(), of_network.count(), kept.count()
+    n_dropped = n_known - n_kept
+    if n_dropped > parameters.max_vacuum_ratio * n_known:
+        raise ValueError(
+            f"the vacuum would drop {n_dropped:,} of the {n_known:,} rows of the feature store: {n_known - n_of_network:,} of "
+            f"other networks, and {n_of_network - n_kept:,} of photos that are not where they were or have changed. That is "
+            f"more than featurization.max_vacuum_ratio={parameters.max_vacuum_ratio:g} allows; nothing was dropped. If "
+            "images_root is the right folder, and whole, allow it: kedro run --pipelines vacuum --params "
+            "featurization.max_vacuum_ratio=1"
+        )
+    logger.info("Dropping %s of %s", f"{n_dropped:,}", count_of(n_known, "row"))
+    return compact_store(kept)
 
 
 def _decode_all(

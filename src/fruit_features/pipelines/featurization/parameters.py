@@ -23,6 +23,7 @@ class FeaturizationParameters(Parameters):
         jpeg_draft: Decode large JPEGs at a half, a quarter or an eighth of their size: faster, not the notebook's numbers.
         n_calibration_photos: Photos that calibrate an `int8` network.
         calibration_seed: Seed of their choice.
+        max_vacuum_ratio: Refuse a vacuum that would drop more than this share of the feature store's rows.
 
     """
 
@@ -36,6 +37,7 @@ class FeaturizationParameters(Parameters):
     jpeg_draft: bool
     n_calibration_photos: int = Field(ge=1)
     calibration_seed: int
+    max_vacuum_ratio: float = Field(ge=0, le=1)
 
     @property
     def decoding(self) -> dict[str, bool]:

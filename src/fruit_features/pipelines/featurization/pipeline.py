@@ -81,7 +81,7 @@ def create_vacuum_pipeline() -> Pipeline:
         [
             node(
                 vacuum_store,
-                ["photos", "known_features", "networks", "params:featurization"],
+                ["present_photos", "known_features", "networks", "params:featurization"],
                 "rewritten_features",
                 name="vacuum_store",
             )

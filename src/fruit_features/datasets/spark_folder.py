@@ -1,0 +1,88 @@
+"""A folder that Spark writes: what is half written is thrown away, and a new table takes the place of an old one at once."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import re
+import sys
+from typing import Any
+
+from pyspark.sql import SparkSession
+
+UNCOMMITTED = ("_temporary", "__magic*")
+"""Where Hadoop's committers gather what tasks have written: the one for disks takes *all* of it when a job commits; that of
+S3A, its notes of uploads that wait for the job, takes its own, and aborts the uploads of others."""
+
+_COMPLETE = "_SUCCESS"
+"""What Hadoop's committer writes last."""
+
+_RENAMING_SCHEMES = frozenset({"file", "hdfs"})
+"""File systems that rename a folder in one step. Object stores copy it file by file instead."""
+
+_AT_FDCWD = -100
+_RENAME_EXCHANGE = 2
+"""Constants of Linux's `renameat2`, from linux/fs.h and fcntl.h."""
+
+
+class SparkFolder:
+    """A folder of a dataset, by Hadoop's own file systems: wherever Spark can write, they can rename and delete.
+
+    Attributes:
+        successor: Where the table that is to take this folder's place is written.
+        is_replaced_at_once: Whether the file system renames folders, so that a successor can take this folder's place.
+
+    """
+
+    def __init__(self, path: str) -> None:
+        context = SparkSession.builder.getOrCreate().sparkContext
+        self._make_path: Any = context._jvm.org.apache.hadoop.fs.Path  # type: ignore[union-attr]  # noqa: SLF001
+        self._path = path
+        self._fs = self._make_path(path).getFileSystem(context._jsc.hadoopConfiguration())  # noqa: SLF001
+        self.successor = f"{path}.new"
+        self._scheme = str(self._fs.getUri().getScheme())
+        self.is_replaced_at_once = self._scheme in _RENAMING_SCHEMES
+
+    def delete(self, names: str) -> None:
+        """Delete what lies in the folder by names like this (a glob), if anything does."""
+        literally = re.sub(r"([\\*?\[\]{}])", r"\\\1", self._path)
+        for status in self._fs.globStatus(self._make_path(literally, names)) or ():
+            self._fs.delete(status.getPath(), True)
+
+    def finish_replacement(self) -> None:
+        """Put a complete successor, if there is one, in the folder's place; called again after a crash, it goes on.
+
+        On Linux the two change places in one step, so that at no moment neither is there. Elsewhere the old one is renamed
+        first, and a crash right then leaves the new one beside an empty place until this is called again.
+        """
+        folder, successor = self._make_path(self._path), self._make_path(self.successor)
+        if not self._fs.exists(self._make_path(self.successor, _COMPLETE)):
+            return
+        if self._fs.exists(folder):
+            # From here on the old table does not count as a complete successor, wherever it lies.
+            self._fs.delete(self._make_path(self._path, _COMPLETE), False)
+            if self._exchange():
+                self._fs.delete(successor, True)
+                return
+            predecessor = self._make_path(f"{self._path}.old")
+            self._fs.delete(predecessor, True)
+            self._fs.rename(folder, predecessor)
+            self._fs.rename(successor, folder)
+            self._fs.delete(predecessor, True)
+        else:
+            self._fs.rename(successor, folder)
+
+    def _exchange(self) -> bool:
+        """Let folder and successor change places in one step, where they lie on a local disk and the system can do that."""
+        if self._scheme != "file" or not sys.platform.startswith("linux"):
+            return False
+        renameat2 = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)  # glibc has it since 2.28
+        if renameat2 is None:
+            return False
+        successor, folder = (os.fsencode(_local_path(path)) for path in (self.successor, self._path))
+        return bool(renameat2(_AT_FDCWD, successor, _AT_FDCWD, folder, ctypes.c_uint(_RENAME_EXCHANGE)) == 0)
+
+
+def _local_path(path: str) -> str:
+    """Path of a local file as Spark spells it (`file:///folder`, `file:/folder` or `/folder`), which quotes nothing."""
+    return re.sub(r"^file:/*", "/", path)

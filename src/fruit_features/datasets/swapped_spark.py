@@ -1,0 +1,35 @@
+"""A Spark table whose old rows stay until the new ones are whole."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kedro_datasets.spark import SparkDatasetV2
+
+from fruit_features.datasets.spark_folder import SparkFolder
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+
+class SwappedSparkDataset(SparkDatasetV2):  # type: ignore[misc]
+    """`SparkDatasetV2` whose save replaces a table as a whole: a crash leaves the old table or the new one.
+
+    Spark's own overwriting deletes the old table first, before it computes the new one. Here the new one is written beside
+    it and takes its place when Spark has marked it as complete. Object stores cannot rename folders: there Spark overwrites
+    as it does by itself, and a run that is killed meanwhile leaves no table.
+    """
+
+    def _load(self) -> DataFrame:
+        SparkFolder(self._spark_path).finish_replacement()
+        loaded: DataFrame = super()._load()
+        return loaded
+
+    def _save(self, data: DataFrame) -> None:
+        folder = SparkFolder(self._spark_path)
+        if not folder.is_replaced_at_once:
+            super()._save(data)
+            return
+        options = {name: value for name, value in self._save_args.items() if name != "mode"}
+        data.write.mode("overwrite").format(self._file_format).options(**options).save(folder.successor)
+        folder.finish_replacement()
