@@ -115,15 +115,35 @@ def test_one_photo_is_enough_to_be_projected_but_not_to_fit_a_pca(tmp_path: Path
     look_for_photos(f"{tmp_path}/photos", "__default__")
 
 
-def test_photos_behind_a_link_count_and_a_link_to_the_parent_ends(tmp_path: Path) -> None:
-    for folder in ("photos/Pear", "elsewhere"):
+def test_photos_behind_a_link_count(tmp_path: Path) -> None:
+    for folder in ("photos", "elsewhere"):
         (tmp_path / folder).mkdir(parents=True)
-    (tmp_path / "photos" / "Pear" / "again").symlink_to(tmp_path / "photos", target_is_directory=True)
-    with pytest.raises(ValueError, match="there is no photo in it"):
-        look_for_photos(f"{tmp_path}/photos", "ingestion")
     (tmp_path / "photos" / "linked").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
     (tmp_path / "elsewhere" / "a.jpg").touch()
     look_for_photos(f"{tmp_path}/photos", "ingestion")
+
+
+@pytest.mark.parametrize("links", [{"Pear/again": "."}, {"Pear/again": ".", "Kiwi/again": "."}, {"Quince": "Pear"}])
+def test_a_link_to_a_folder_that_is_listed_already_is_refused(links: dict[str, str], tmp_path: Path) -> None:
+    """A link to the parent would be listed forty times, two of them without end."""
+    root = tmp_path / "photos"
+    for label in ("Pear", "Kiwi"):
+        (root / label).mkdir(parents=True)
+        (root / label / "a.jpg").touch()
+    for link, target in links.items():
+        (root / link).symlink_to((root / target).resolve(), target_is_directory=True)
+    with pytest.raises(ValueError, match=rf"photos/({'|'.join(links)}) is a link to .*Remove the link \(rm '"):
+        look_for_photos(str(root), "ingestion")
+
+
+def test_photos_whose_names_are_not_utf8_are_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "Pear").mkdir()
+    for name in (b"caf\xe9.jpg", "café.jpg".encode()):
+        (tmp_path / "Pear" / os.fsdecode(name)).touch()
+    look_for_photos(str(tmp_path), "ingestion")
+    (record,) = caplog.records
+    assert record.getMessage().startswith("1 photo is left out, as a name is not UTF-8")
+    assert record.getMessage().endswith("Pear/caf\\xe9.jpg")
 
 
 @pytest.mark.parametrize("output_root", ["photos", "photos/results", "photos/../photos/results"])

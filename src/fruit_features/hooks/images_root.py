@@ -6,7 +6,7 @@ import logging
 import os
 import re
 from collections import Counter
-from itertools import islice
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,8 +15,6 @@ from kedro.framework.hooks import hook_impl
 from fruit_features.hooks.places import local_path
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from kedro.framework.context import KedroContext
     from kedro.pipeline import Pipeline
 
@@ -65,52 +63,117 @@ class ImagesRootHooks:
                 f"output_root={self._output_root} lies in images_root={images_root}: results would lie among the photos. "
                 "Choose a folder outside: kedro run --params output_root=FOLDER"
             )
+        tree = look_at(images_root, self._is_photo)
+        if tree.repeated:
+            link, target = tree.repeated[0]
+            raise ValueError(
+                f"images_root={images_root}: {link} is a link to {target}, whose photos are listed by its own name, too. They "
+                f"would be listed twice, or without end. Remove the link (rm '{link}'), or name another folder: "
+                "kedro run --params images_root=FOLDER"
+            )
         if "images" in pipeline.inputs():
             fits_pca = any(node.name == "fit_pca" for node in pipeline.nodes)
-            self._check_that_there_are(MIN_PHOTOS_FOR_PCA if fits_pca else 1, images_root)
-        ignored = list(_ignored_by_spark(images_root))
-        if ignored:
+            _check_number(tree, MIN_PHOTOS_FOR_PCA if fits_pca else 1, images_root)
+        if tree.ignored:
             logger.warning(
-                "%d files or folders are left out, as Spark ignores names that begin with an underscore: rename them, if they "
-                "are photos or hold some. The first is %s",
-                len(ignored),
-                ignored[0],
+                "%s left out, as Spark ignores names that begin with an underscore: rename them, if they are photos or hold "
+                "some. The first is %s",
+                _are(len(tree.ignored), "file or folder", "files or folders"),
+                tree.ignored[0],
+            )
+        if tree.not_utf8:
+            logger.warning(
+                "%s left out, as a name is not UTF-8, which Spark cannot read: rename them (convmv does that for whole "
+                "folders). The first is %s",
+                _are(len(tree.not_utf8), "photo", "photos"),
+                os.fsencode(tree.not_utf8[0]).decode(errors="backslashreplace"),
             )
 
-    def _check_that_there_are(self, n_needed: int, images_root: Path) -> None:
-        others: Counter[str] = Counter()
-        n_found = len(list(islice(self._find_photos(images_root, others), n_needed)))
-        if n_found == n_needed:
-            return
-        if n_found:
-            raise ValueError(
-                f"images_root={images_root}: there is one photo, and a PCA needs at least {MIN_PHOTOS_FOR_PCA}. Add photos, "
-                "or project this one into the space of an earlier run: kedro run --pipelines project (see docs/how-to.md)"
-            )
-        endings = ", ".join(f"{ending} ({count})" for ending, count in others.most_common(_N_ENDINGS_SHOWN))
-        raise ValueError(
-            f"images_root={images_root}: there is no photo in it{f', but files that end in {endings}' if others else ''}. "
-            "Photos are JPEG, PNG, WebP, BMP, GIF and TIFF files, in a folder per label. Put some there, or name another "
-            "folder: kedro run --params images_root=FOLDER"
-        )
 
-    def _find_photos(self, images_root: Path, others: Counter[str]) -> Iterator[Path]:
-        """Find the files that Spark will list, and count the endings of the others that are passed on the way."""
-        seen = set()
-        for folder, folders, files in os.walk(images_root, followlinks=True):
-            status = Path(folder).stat()
-            if (status.st_dev, status.st_ino) in seen:  # a link leads back to a folder that has been looked at
-                folders.clear()
+@dataclass
+class PhotoTree:
+    """What lies in a folder of photos, by names alone.
+
+    Attributes:
+        n_photos: Files that Spark will list.
+        others: Endings of other files, and how many have each.
+        ignored: Files and folders whose names begin with an underscore.
+        not_utf8: Photos with names, or in folders with names, that are not UTF-8.
+        repeated: Links to folders that are in the tree by their own names as well, and these folders.
+
+    """
+
+    n_photos: int = 0
+    others: Counter[str] = field(default_factory=Counter)
+    ignored: list[Path] = field(default_factory=list)
+    not_utf8: list[Path] = field(default_factory=list)
+    repeated: list[tuple[Path, Path]] = field(default_factory=list)
+
+
+def look_at(root: Path, is_photo: re.Pattern[str]) -> PhotoTree:
+    """Walk through a folder once, along links to folders as Spark does, but into each folder only once.
+
+    Args:
+        root: The folder.
+        is_photo: What the names of photos match.
+
+    """
+    tree = PhotoTree()
+    seen: dict[tuple[int, int], Path] = {}
+    for place, folders, files in os.walk(root, followlinks=True):
+        folder = Path(place)
+        status = folder.stat()
+        known = seen.setdefault((status.st_dev, status.st_ino), folder)
+        if known is not folder:
+            link, target = (known, folder) if _is_below_a_link(known, root) else (folder, known)
+            tree.repeated.append((link, target))
+            folders.clear()
+            continue
+        tree.ignored += [folder / name for name in (*folders, *files) if name.startswith("_") and "=" not in name]
+        folders[:] = [name for name in folders if not _is_hidden(name)]
+        for name in files:
+            if _is_hidden(name):
                 continue
-            seen.add((status.st_dev, status.st_ino))
-            folders[:] = [name for name in folders if not _is_hidden(name)]
-            for name in files:
-                if _is_hidden(name):
-                    continue
-                if self._is_photo.fullmatch(name):
-                    yield Path(folder, name)
-                else:
-                    others[Path(name).suffix or name] += 1
+            if not is_photo.fullmatch(name):
+                tree.others[Path(name).suffix or name] += 1
+            elif _is_utf8(folder / name):
+                tree.n_photos += 1
+            else:
+                tree.not_utf8.append(folder / name)
+    return tree
+
+
+def _is_below_a_link(folder: Path, root: Path) -> bool:
+    """Whether one comes to a folder below the root by a link."""
+    return any(step.is_symlink() for step in (folder, *folder.parents) if step.is_relative_to(root) and step != root)
+
+
+def _is_utf8(path: Path) -> bool:
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:  # Python stands surrogates in for bytes that are not UTF-8
+        return False
+    return True
+
+
+def _are(number: int, one: str, many: str) -> str:
+    return f"1 {one} is" if number == 1 else f"{number:,} {many} are"
+
+
+def _check_number(tree: PhotoTree, n_needed: int, images_root: Path) -> None:
+    if tree.n_photos >= n_needed:
+        return
+    if tree.n_photos:
+        raise ValueError(
+            f"images_root={images_root}: there is one photo, and a PCA needs at least {MIN_PHOTOS_FOR_PCA}. Add photos, or "
+            "project this one into the space of an earlier run: kedro run --pipelines project (see docs/how-to.md)"
+        )
+    endings = ", ".join(f"{ending} ({count})" for ending, count in tree.others.most_common(_N_ENDINGS_SHOWN))
+    raise ValueError(
+        f"images_root={images_root}: there is no photo in it{f', but files that end in {endings}' if tree.others else ''}. "
+        "Photos are JPEG, PNG, WebP, BMP, GIF and TIFF files, in a folder per label. Put some there, or name another "
+        "folder: kedro run --params images_root=FOLDER"
+    )
 
 
 def _check_folder(images_root: Path) -> None:
@@ -141,10 +204,3 @@ def _glob_to_regex(glob: str) -> str:
 def _is_hidden(name: str) -> bool:
     """Whether Spark passes over a file or folder of this name."""
     return name.startswith(".") or (name.startswith("_") and "=" not in name)
-
-
-def _ignored_by_spark(root: Path) -> Iterator[Path]:
-    """Find the files and folders that Spark takes for bookkeeping; hidden ones (a dot first) are nobody's photos."""
-    for folder, folders, files in os.walk(root):
-        yield from (Path(folder, name) for name in (*folders, *files) if name.startswith("_") and "=" not in name)
-        folders[:] = [name for name in folders if not name.startswith(("_", "."))]
