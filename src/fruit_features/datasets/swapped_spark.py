@@ -21,7 +21,9 @@ class SwappedSparkDataset(SparkDatasetV2):  # type: ignore[misc]
     """
 
     def _load(self) -> DataFrame:
-        SparkFolder(self._spark_path).finish_replacement()
+        folder = SparkFolder(self._spark_path)
+        if folder.is_replaced_at_once:
+            folder.finish_replacement()
         loaded: DataFrame = super()._load()
         return loaded
 
