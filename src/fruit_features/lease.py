@@ -194,7 +194,8 @@ class Lease:
     def release(self) -> None:
         """Delete the object if it is this run's; where that fails, the lease ends by itself.
 
-        Processes that were forked from the one that holds the lease leave it alone.
+        Processes that were forked from the one that holds the lease leave it alone. OpenVINO forks one; when that one ends, it
+        does what was registered for the end of this process.
         """
         if os.getpid() != self._process:
             return

@@ -92,7 +92,8 @@ def test_a_run_that_was_paused_too_long_stops_and_changes_nothing(
         send(paused, signal.SIGSTOP)
         time.sleep(LEASE_HAS_ENDED)
         with started_here(results.store, tmp_path, *options, parameters=parameters) as other:
-            other.wait_until(lambda: holder(results) == other.process.pid, "the lock is taken over")
+            other.wait_until(lambda: "photos to featurize" in other.text, "its locks are taken over")
+            assert holder(results) == other.process.pid
             if moment == "while the other writes":
                 other.wait_until(lambda: results.pending_uploads(STORE), "a chunk is being written")
                 send(paused, signal.SIGCONT)
