@@ -228,32 +228,45 @@ def test_more_components_than_features_are_refused_before_any_work() -> None:
 # --- one run at a time ------------------------------------------------------------------------------------------------
 
 
-def output_lock(output_root: Path) -> OutputLockHooks:
+def output_lock(output_root: Path | str, **roots: str) -> OutputLockHooks:
     hooks = OutputLockHooks()
-    hooks.after_context_created(load_context(output_root=str(output_root)))
+    hooks.after_context_created(load_context(output_root=str(output_root), **roots))
     return hooks
 
 
 def test_two_runs_do_not_write_to_one_folder(tmp_path: Path) -> None:
     first, second = output_lock(tmp_path), output_lock(tmp_path)
-    first.before_pipeline_run()
+    first.before_pipeline_run(pipelines["ingestion"])
     message = rf"another run \(process {os.getpid()}\) is writing to {tmp_path}.*--params output_root"
     with pytest.raises(RuntimeError, match=message):
-        second.before_pipeline_run()
-    output_lock(tmp_path / "another").before_pipeline_run()
+        second.before_pipeline_run(pipelines["ingestion"])
+    output_lock(tmp_path / "another").before_pipeline_run(pipelines["ingestion"])
+
+
+def test_two_runs_do_not_fit_a_pca_for_one_folder_of_models(tmp_path: Path) -> None:
+    fits, projects = pipelines["__default__"], pipelines["project"]
+    shared = {"models_root": str(tmp_path / "one" / "06_models")}
+    first = output_lock(tmp_path / "one")  # its own folder of models is the one that the others name
+    first.before_pipeline_run(fits)
+    message = rf"another run \(process {os.getpid()}\) is writing to {shared['models_root']}: .*--params models_root=FOLDER"
+    with pytest.raises(RuntimeError, match=message):
+        output_lock(tmp_path / "two", **shared).before_pipeline_run(fits)
+    output_lock(tmp_path / "two", **shared).before_pipeline_run(projects)  # whoever was refused has left no lock behind
+    first.after_pipeline_run()
+    output_lock(tmp_path / "three", **shared).before_pipeline_run(fits)
 
 
 def test_a_folder_that_cannot_be_made_is_named() -> None:
     with pytest.raises(OSError, match=r"output_root=/proc/x: this user cannot write there \(No such file or directory\)"):
-        output_lock(Path("/proc/x")).before_pipeline_run()
+        output_lock(Path("/proc/x")).before_pipeline_run(pipelines["ingestion"])
 
 
 @pytest.mark.parametrize("release", ["after_pipeline_run", "on_pipeline_error"])
 def test_a_run_that_ended_or_failed_is_in_nobodys_way(release: str, tmp_path: Path) -> None:
     first, second = output_lock(tmp_path), output_lock(tmp_path)
-    first.before_pipeline_run()
+    first.before_pipeline_run(pipelines["ingestion"])
     getattr(first, release)()
-    second.before_pipeline_run()
+    second.before_pipeline_run(pipelines["ingestion"])
 
 
 def test_the_folder_is_locked_until_every_report_is_written(tmp_path: Path) -> None:
@@ -263,16 +276,16 @@ def test_the_folder_is_locked_until_every_report_is_written(tmp_path: Path) -> N
         @hook_impl
         def after_pipeline_run(self) -> None:
             with pytest.raises(RuntimeError, match="another run"):
-                output_lock(tmp_path).before_pipeline_run()
+                output_lock(tmp_path).before_pipeline_run(pipelines["ingestion"])
             found.append("locked")
 
     manager = _create_hook_manager()
     for hooks in (Reporter(), lock):  # in the order of `settings.HOOKS`, where reports come first
         manager.register(hooks)
-    lock.before_pipeline_run()
+    lock.before_pipeline_run(pipelines["ingestion"])
     manager.hook.after_pipeline_run(run_params={}, run_result={}, pipeline=pipelines["reporting"], catalog=None)
     assert found == ["locked"]
-    output_lock(tmp_path).before_pipeline_run()
+    output_lock(tmp_path).before_pipeline_run(pipelines["ingestion"])
 
 
 def test_the_lock_of_a_dead_run_is_void(tmp_path: Path) -> None:
@@ -286,7 +299,7 @@ fcntl.flock(lock, fcntl.LOCK_EX)
 os.kill(os.getpid(), signal.SIGKILL)
 """
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == -signal.SIGKILL
-    output_lock(tmp_path).before_pipeline_run()
+    output_lock(tmp_path).before_pipeline_run(pipelines["ingestion"])
 
 
 # --- Spark ------------------------------------------------------------------------------------------------------------

@@ -33,10 +33,10 @@ def check_readable(root: str) -> None:
         ObjectStoreError: That is not possible, or nothing is there.
 
     """
-    bucket, prefix = _split(root)
+    bucket, prefix = split(root)
 
     def read() -> None:
-        found = _call("list_objects_v2", Bucket=bucket, Prefix=prefix, MaxKeys=100).get("Contents", [])
+        found = call("list_objects_v2", Bucket=bucket, Prefix=prefix, MaxKeys=100).get("Contents", [])
         if not found:
             raise ObjectStoreError(
                 f"images_root={root}: there is nothing under this prefix. Upload photos to it, in a folder per label, or name "
@@ -44,9 +44,9 @@ def check_readable(root: str) -> None:
             )
         key = next((item["Key"] for item in found if item["Size"]), None)
         if key is not None:
-            _call("get_object", Bucket=bucket, Key=key, Range="bytes=0-0")
+            call("get_object", Bucket=bucket, Key=key, Range="bytes=0-0")
 
-    _explain(f"images_root={root}", "read", "s3:ListBucket and s3:GetObject", read)
+    explain(f"images_root={root}", "read", "s3:ListBucket and s3:GetObject", read)
 
 
 def check_writable(root: str) -> None:
@@ -59,30 +59,73 @@ def check_writable(root: str) -> None:
         ObjectStoreError: That is not possible.
 
     """
-    bucket, prefix = _split(root)
+    bucket, prefix = split(root)
     key = f"{prefix}_write_check/{uuid.uuid4().hex}"  # Spark and Hadoop leave out what begins with an underscore
 
     def write() -> None:
-        _call("put_object", Bucket=bucket, Key=key, Body=b"")
-        _call("delete_object", Bucket=bucket, Key=key)
+        call("put_object", Bucket=bucket, Key=key, Body=b"")
+        call("delete_object", Bucket=bucket, Key=key)
 
-    _explain(f"output_root={root}", "write", "s3:PutObject and s3:DeleteObject", write)
+    explain(f"output_root={root}", "write", "s3:PutObject and s3:DeleteObject", write)
 
 
-def _split(root: str) -> tuple[str, str]:
+def split(root: str) -> tuple[str, str]:
+    """Split `s3a://bucket/prefix` into the bucket and the prefix, which ends in a slash unless it is empty."""
     bucket, _, prefix = root.split("://", 1)[1].partition("/")
     return bucket, prefix.strip("/") + "/" if prefix.strip("/") else ""
 
 
-def _call(method: str, **arguments: Any) -> Any:
+def split_object(uri: str) -> tuple[str, str]:
+    """Split `s3a://bucket/key` into the bucket and the key."""
+    bucket, _, key = uri.split("://", 1)[1].partition("/")
+    return bucket, key
+
+
+def call(method: str, **arguments: Any) -> Any:
     """Call S3 through the file system that Kedro's datasets use, so that endpoint and credentials are theirs."""
     import fsspec
 
     return fsspec.filesystem("s3").call_s3(method, **arguments)
 
 
-def _explain(place: str, deed: str, rights: str, attempt: Callable[[], None]) -> None:
-    from botocore.exceptions import ClientError, EndpointConnectionError, HTTPClientError, NoCredentialsError
+def read(bucket: str, key: str) -> tuple[dict[str, Any], bytes]:
+    """Read an object.
+
+    Returns:
+        What S3 answers (`ETag`, `LastModified` and so on), and the content to which that applies.
+
+    Raises:
+        FileNotFoundError: There is no such object.
+
+    """
+    import fsspec
+
+    answer = call("get_object", Bucket=bucket, Key=key)
+    return answer, fsspec.asyn.sync(fsspec.filesystem("s3").loop, answer["Body"].read)
+
+
+def error_code(error: OSError) -> str | None:
+    """Tell what S3 answered to a call that failed, such as `PreconditionFailed`; None if it did not answer."""
+    from botocore.exceptions import ClientError
+
+    cause = error.__cause__
+    return str(cause.response["Error"].get("Code")) if isinstance(cause, ClientError) else None
+
+
+def explain(place: str, deed: str, rights: str, attempt: Callable[[], None]) -> None:
+    """Do something in a place, and say in the user's words why it failed.
+
+    Args:
+        place: The parameter and its value, `output_root=s3a://bucket/prefix`.
+        deed: What is attempted there, "read" or "write".
+        rights: Which permissions that takes.
+        attempt: Does it.
+
+    Raises:
+        ObjectStoreError: It failed, for a reason that has to do with S3.
+
+    """
+    from botocore.exceptions import EndpointConnectionError, HTTPClientError, NoCredentialsError
 
     try:
         attempt()
@@ -91,10 +134,9 @@ def _explain(place: str, deed: str, rights: str, attempt: Callable[[], None]) ->
     except (EndpointConnectionError, HTTPClientError) as error:
         raise ObjectStoreError(f"{place}: {error}. Check AWS_ENDPOINT_URL_S3, AWS_REGION and the network") from error
     except OSError as error:
-        cause = error.__cause__
-        if not isinstance(cause, ClientError):
+        code = error_code(error)
+        if code is None:
             raise ObjectStoreError(f"{place}: {error}. Check AWS_ENDPOINT_URL_S3, AWS_REGION and the network") from error
-        code = str(cause.response["Error"].get("Code"))
         raise ObjectStoreError(f"{place}: {_reason(code, deed, rights, str(error))}") from error
 
 

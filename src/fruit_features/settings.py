@@ -43,5 +43,5 @@ CONFIG_LOADER_ARGS = {
         "oc.env": oc.env,
         "is_set": lambda name: bool(os.environ.get(name)),
     },
-    "config_patterns": {"spark": ["spark*", "spark*/**"]},
+    "config_patterns": {"spark": ["spark*", "spark*/**"], "locks": ["locks*", "locks*/**"]},
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import uuid
@@ -20,6 +21,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.cluster.object_store import ObjectStore
+
+LEASE_SECONDS = 6.0
+"""How long the lock of a run that `with_short_lease` configures lasts after it was renewed."""
+
+LEASE_HAS_ENDED = LEASE_SECONDS + 3.5
+"""When another run takes it for dead: two seconds are a margin, and S3 tells times in whole seconds."""
 
 
 @dataclass
@@ -79,6 +86,14 @@ def started_here(store: ObjectStore, folder: Path, *options: str, parameters: st
         yield run
     finally:
         run.kill()
+
+
+def with_short_lease(folder: Path) -> tuple[str, str]:
+    """Options of a run that has the project's configuration, but a lock that ends soon if the run is killed."""
+    conf = folder / "conf"
+    shutil.copytree(PROJECT / "conf", conf)
+    (conf / "base" / "locks.yml").write_text(f"lease_seconds: {LEASE_SECONDS}\n")
+    return "--conf-source", str(conf)
 
 
 def run_here(store: ObjectStore, folder: Path, *options: str, parameters: str) -> str:

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from tests.cluster.fault_proxy import Fault, fault_proxy
-from tests.cluster.local_runs import run_here, started_here
+from tests.cluster.local_runs import LEASE_HAS_ENDED, run_here, started_here, with_short_lease
 from tests.cluster.places import Prefix
 from tests.photos import encoded, fruit
 
@@ -125,16 +125,20 @@ def test_a_replaced_store_that_is_killed_half_way_is_whole_after_the_next_run(
     for seed, name in enumerate(names):
         photos.put(name, photo(seed))
     parameters = parameters_of(photos, results, chunk_size=3)
+    lease = with_short_lease(tmp_path)
     run_here(results.store, tmp_path, *NO_REPORT, parameters=parameters)
     before = results.download(tmp_path / "before")
     for moment, below in (("written", "feature_store.new/part-"), ("to be renamed", "feature_store.new/_SUCCESS")):
         with (
             fault_proxy(results.store.port) as proxy,
-            started_here(results.store.through(proxy.port), tmp_path, "--pipelines", "compact", parameters=parameters) as run,
+            started_here(
+                results.store.through(proxy.port), tmp_path, *lease, "--pipelines", "compact", parameters=parameters
+            ) as run,
         ):
             run.wait_until(lambda below=below: results.names(f"04_feature/{below}"), f"the new store is {moment}")
             proxy.fail("cut")
             run.kill()
+        time.sleep(LEASE_HAS_ENDED)
     said = run_here(results.store, tmp_path, *NO_REPORT, parameters=parameters)
     after = results.download(tmp_path / "after")
     assert after.csv_bytes() == before.csv_bytes(), said

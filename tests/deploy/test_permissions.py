@@ -149,6 +149,9 @@ def test_what_nobody_needs_is_not_allowed(name: str, action: str, resource: str)
         ("s3:PutObject", "output/04_feature/feature_store/__magic_job-1/part-0.parquet"),
         ("s3:AbortMultipartUpload", "output/04_feature/feature_store/part-0.parquet"),
         ("s3:DeleteObject", "output/02_intermediate/photos/part-0.parquet"),
+        ("s3:GetObject", "output/04_feature/.lock"),
+        ("s3:PutObject", "output/04_feature/.lock"),
+        ("s3:DeleteObject", "output/04_feature/.lock"),
         ("s3:PutObject", "logs/applications/00f1/jobs/00f2/SPARK_DRIVER/stdout.gz"),
     ],
 )

@@ -1,78 +1,242 @@
-"""One run at a time writes to an output folder."""
+"""One run at a time writes to an output folder, and to a folder of models."""
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
+import logging
 import os
-from typing import IO, TYPE_CHECKING
+import threading
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Protocol
 
 from kedro.framework.hooks import hook_impl
 
-from fruit_features.hooks.places import local_path
+from fruit_features import object_store
+from fruit_features.lease import Lease, LeaseHeldError, NoConditionalWritesError
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
 
     from kedro.framework.context import KedroContext
+    from kedro.pipeline import Pipeline
+
+logger = logging.getLogger(__name__)
+
+_LOCK = ".lock"
+
+
+class _Lock(Protocol):
+    def acquire(self) -> None:
+        """Take the lock."""
+
+    def check(self, *, waits: bool = True) -> None:
+        """Raise an error if the lock is another run's by now."""
+
+    def release(self) -> None:
+        """Let other runs take the lock."""
 
 
 class OutputLockHooks:
-    """Lets one run at a time write to a local output folder; the lock of a dead run is void, as the system drops it."""
+    """Lets one run at a time write to `output_root`, and, if it fits a PCA, to `models_root`.
+
+    Without the second lock, two runs that share `models_root` could export with each other's PCA model. Runs that only read
+    the model load it once, and take no lock for that.
+
+    On a local disk, the system drops the lock of a dead run. On S3 the lock ends by itself, and whether it is still this run's
+    is checked before and after each dataset is saved.
+    """
 
     def __init__(self) -> None:
-        self._folder: Path | None = None
-        self._lock: IO[str] | None = None
+        self._output_root = ""
+        self._folders: dict[str, str] = {}
+        self._lease_seconds = 0.0
+        self._locks: list[_Lock] = []
+        self._releases_at_exit = False
 
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
-        """Read where results go."""
-        feature_store = local_path(context, "feature_store")
-        self._folder = feature_store and feature_store.parent
+        """Read where results and models go, and how long a lock on S3 lasts."""
+        catalog = context.config_loader["catalog"]
+        self._folders = {
+            parameter: _parent(catalog[dataset]["filepath"], context)
+            for parameter, dataset in (("output_root", "feature_store"), ("models_root", "pca_model"))
+        }
+        self._lease_seconds = float(context.config_loader["locks"]["lease_seconds"])
 
     @hook_impl
-    def before_pipeline_run(self) -> None:
-        """Take the lock.
+    def before_pipeline_run(self, pipeline: Pipeline) -> None:
+        """Take the locks.
 
         Raises:
-            OSError: The folder cannot be made, or may not be written to.
-            RuntimeError: Another run has the lock.
+            OSError: A folder cannot be made, or may not be written to.
+            ObjectStoreError: The same, on S3.
+            RuntimeError: Another run has a lock.
 
         """
-        if self._folder is None:
-            return
+        self._release()  # the lock of a run in this process that Ctrl-C ended, of which Kedro tells no hook
+        fits_pca = "pca_model" in pipeline.all_outputs()
+        wanted = {"output_root": self._folders["output_root"]}
+        if fits_pca and self._folders["models_root"] != self._folders["output_root"]:
+            wanted["models_root"] = self._folders["models_root"]
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            self._lock = (self._folder / ".lock").open("a+")
-        except OSError as error:
-            raise type(error)(
-                f"output_root={self._folder.parent}: this user cannot write there ({error.strerror}). Choose a folder that "
-                "can be made and written to: kedro run --params output_root=FOLDER"
-            ) from error
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            self._lock.seek(0)
-            holder = self._lock.read().strip()
-            self._lock.close()
-            raise RuntimeError(
-                f"another run (process {holder}) is writing to {self._folder}: wait for it to end, or choose another "
-                "folder: kedro run --params output_root=FOLDER"
-            ) from None
-        self._lock.truncate(0)
-        self._lock.write(str(os.getpid()))
-        self._lock.flush()
+            unlocked = [folder for parameter, folder in wanted.items() if not self._acquire(parameter, folder)]
+        except BaseException:
+            self._release()
+            raise
+        if unlocked:
+            logger.warning(
+                "No lock is kept for %s, as this store ignores If-None-Match or If-Match: see to it that no other run writes "
+                "there at the same time",
+                " and ".join(unlocked),
+            )
+
+    @hook_impl
+    def before_dataset_saved(self) -> None:
+        """Make sure that nothing is written into a folder that another run has taken over."""
+        self._check()
+
+    @hook_impl
+    def after_dataset_saved(self) -> None:
+        """Stop a run that was paused while it saved."""
+        self._check()
+
+    @hook_impl(specname="after_pipeline_run")
+    def before_reports_are_written(self) -> None:
+        """Make sure of the same before the other hooks write their reports."""
+        self._check()
 
     @hook_impl(trylast=True)
     def after_pipeline_run(self) -> None:
-        """Release the lock, when the other hooks have written their reports."""
+        """Release the locks, when the other hooks have written their reports."""
         self._release()
 
-    @hook_impl
+    @hook_impl(trylast=True)
     def on_pipeline_error(self) -> None:
-        """Release the lock."""
-        self._release()
+        """Release the locks.
+
+        Raises:
+            LeaseLostError: One was lost: that is why Spark's jobs were cancelled, and what the user has to know.
+
+        """
+        try:
+            self._check(waits=False)
+        finally:
+            self._release()
+
+    def _acquire(self, parameter: str, folder: str) -> bool:
+        """Take the lock of a folder.
+
+        Returns:
+            Whether there is one: that takes a local disk, or a store that compares ETags before it writes.
+
+        """
+        if "://" not in folder:
+            self._take(_FileLock(parameter, Path(folder)))
+            return True
+        if not folder.startswith(object_store.PROTOCOLS):
+            return False
+        root = folder.rsplit("/", 1)[0] if parameter == "output_root" else folder
+        lease = Lease(f"{folder}/{_LOCK}", self._lease_seconds, root, _cancel_spark_jobs)
+        rights = "s3:GetObject, s3:PutObject and s3:DeleteObject"
+        self._release_at_exit()
+        try:
+            object_store.explain(f"{parameter}={root}", "write", rights, lambda: self._take(lease))
+        except LeaseHeldError as error:
+            raise RuntimeError(
+                f"another run ({error.holder}) is writing to {folder}: wait for it to end, or choose another folder: kedro "
+                f"run --params {parameter}=FOLDER. If it is dead, its lock ends by itself in {error.seconds_left:.0f} seconds"
+            ) from None
+        except NoConditionalWritesError:
+            return False
+        return True
+
+    def _take(self, lock: _Lock) -> None:
+        lock.acquire()
+        self._locks.append(lock)
+
+    def _release_at_exit(self) -> None:
+        """Release the locks when this process ends after Ctrl-C, of which Kedro tells no hook.
+
+        Functions of `atexit` would come too late: no thread can be started by then, and the client of S3 starts some to look
+        up the server's address.
+        """
+        if not self._releases_at_exit:
+            threading._register_atexit(self._release)  # type: ignore[attr-defined]  # noqa: SLF001
+            self._releases_at_exit = True
+
+    def _check(self, *, waits: bool = True) -> None:
+        for lock in self._locks:
+            lock.check(waits=waits)
 
     def _release(self) -> None:
-        if self._lock is not None:
-            self._lock.close()
-            self._lock = None
+        while self._locks:
+            self._locks.pop().release()
+
+
+class _FileLock:
+    """A lock on a folder of this machine, which the system drops when the process ends.
+
+    Args:
+        parameter: What the folder is called on the command line.
+        folder: The folder that the lock lies in.
+
+    """
+
+    def __init__(self, parameter: str, folder: Path) -> None:
+        self._parameter = parameter
+        self._folder = folder
+        self._file: IO[str] | None = None
+
+    def acquire(self) -> None:
+        with self._explained():
+            self._folder.mkdir(parents=True, exist_ok=True)
+            file = (self._folder / _LOCK).open("a+")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            holder = file.read().strip()
+            file.close()
+            raise RuntimeError(
+                f"another run (process {holder}) is writing to {self._folder}: wait for it to end, or choose another "
+                f"folder: kedro run --params {self._parameter}=FOLDER"
+            ) from None
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        self._file = file
+
+    def check(self, *, waits: bool = True) -> None:
+        """Do nothing: the lock lasts as long as this process."""
+
+    def release(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    @contextlib.contextmanager
+    def _explained(self) -> Iterator[None]:
+        root = self._folder.parent if self._parameter == "output_root" else self._folder
+        try:
+            yield
+        except OSError as error:
+            raise type(error)(
+                f"{self._parameter}={root}: this user cannot write there ({error.strerror}). Choose a folder that "
+                f"can be made and written to: kedro run --params {self._parameter}=FOLDER"
+            ) from error
+
+
+def _parent(filepath: str, context: KedroContext) -> str:
+    """Name the folder of a dataset; relative paths begin at the project, as Kedro's do."""
+    return filepath.rsplit("/", 1)[0] if "://" in filepath else str((context.project_path / filepath).parent)
+
+
+def _cancel_spark_jobs() -> None:
+    """End what Spark is writing for a run that has lost its lock; the run itself ends when it hears of that."""
+    from pyspark import SparkContext
+
+    context = SparkContext._active_spark_context  # noqa: SLF001
+    if context is not None:
+        with contextlib.suppress(Exception):  # Java may be gone, and with it what it was writing
+            context.cancelAllJobs()
