@@ -195,6 +195,7 @@ def featurize_photos(
     n_cores = context.defaultParallelism
     work_per_photo = PHOTO_OVERHEAD + slots_taken["n_bytes"].sum() / total
     pace = Pace(total, work_per_photo, n_cores)
+    progress.note_saved(saved, total)
     with progress.follow(total, lambda: progress.Counts(done.value, rejected.value)):
         for chunk_slots in plan_chunks(photos_per_slot, parameters.chunk_size, pace.wanted):
             n_photos = sum(photos_per_slot[slot] for slot in chunk_slots)
@@ -205,6 +206,7 @@ def featurize_photos(
             yield features.withColumn("fingerprint", F.lit(network.fingerprint))
             pace.learn(n_photos, time.monotonic() - began)
             saved += n_photos
+            progress.note_saved(saved, total)
             logger.info(progress.describe(total, progress.Counts(saved, rejected.value)))
 
 
