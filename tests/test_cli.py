@@ -159,22 +159,24 @@ def test_the_package_s_command_knows_the_other_commands(
     assert said in capsys.readouterr().out
 
 
-def test_ctrl_c_ends_a_run_within_seconds_and_says_how_to_go_on(full_run: Outputs, tmp_path: Path) -> None:
+def test_ctrl_c_ends_a_run_within_seconds_and_says_what_is_kept(full_run: Outputs, tmp_path: Path) -> None:
     photos, outputs = tmp_path / "photos" / "Pear", full_run.with_networks_only(tmp_path / "data")
     photos.mkdir(parents=True)
     (photos / "0.jpg").write_bytes(encoded(fruit("Pear", 0), "JPEG"))
     for number in range(1, 3000):
         (photos / f"{number}.jpg").hardlink_to(photos / "0.jpg")
-    roots = f"images_root={photos.parent},output_root={outputs.root}"
-    command = [sys.executable, "-m", "kedro", "run", "--env", "test", "--params", roots]
+    # As many photos to a chunk as the time allows: the default of chunk_size is more than there are.
+    parameters = f"images_root={photos.parent},output_root={outputs.root},featurization.chunk_size=32768"
+    command = [sys.executable, "-m", "kedro", "run", "--env", "test", "--params", parameters]
     process = subprocess.Popen(
         command, cwd=PROJECT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
     )
     assert process.stdout is not None
     for line in process.stdout:
-        if "photos to featurize" in line:
+        if saved := re.search(r"([\d,]+) of 3,000 photos featurized, 0 of them rejected$", line):
             break
-    time.sleep(2)
+    assert saved is not None, "the first chunk was saved"
+    time.sleep(1)  # in the middle of the next chunk
     descendants = psutil.Process(process.pid).children(recursive=True)
     assert any("java" in child.name() for child in descendants)
     pressed = time.monotonic()
@@ -182,7 +184,12 @@ def test_ctrl_c_ends_a_run_within_seconds_and_says_how_to_go_on(full_run: Output
     output, _ = process.communicate(timeout=60)
     assert time.monotonic() - pressed < 20
     assert process.returncode == 130, output
-    assert "the same command goes on where this run was" in output
-    assert "Traceback" not in output
+    kept = f"{saved[1]} of 3,000 photos to featurize are kept in the feature store"
+    assert output == f"\nStopped. {kept}: the same command goes on from there.\n", (
+        "nor do Java and the workers say that they were ended"
+    )
     _, alive = psutil.wait_procs(descendants, timeout=20)
     assert alive == []
+    n_saved = int(saved[1].replace(",", ""))
+    assert 0 < n_saved < 3000
+    assert len(outputs.feature_store()) == n_saved

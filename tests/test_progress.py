@@ -233,7 +233,9 @@ def test_ctrl_c_in_a_terminal_leaves_it_clean(photo_tree: PhotoTree, tmp_path: P
     session = kedro_run_in_a_terminal(f"images_root={photo_tree.root},output_root={tmp_path}", press_ctrl_c)
     assert session.exit_code == 130, session.written
     shown = [line for line in lines_on_screen(session.written) if line and "incubator" not in line]
-    assert shown == ["Stopped. Chunks of photos that were featurized are kept: the same command goes on where this run was."]
+    assert shown == [
+        "Stopped. Photos that runs have featurized stay in the feature store: the same command goes on from there."
+    ]
     assert session.written.count(HIDE_CURSOR) == session.written.count(SHOW_CURSOR) == 1
 
 

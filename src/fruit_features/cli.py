@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import shlex
 import sys
@@ -93,10 +94,8 @@ class _OneScreenCommand(click.Command):
                 raise  # it is shown as click or Kedro shows it
             raise _OneScreenError(error.format_message(), ctx.command_path) from error.__cause__
         except KeyboardInterrupt:
-            click.secho(
-                "\nStopped. Chunks of photos that were featurized are kept: the same command goes on where this run was.",
-                err=True,
-            )
+            _cancel_java_s_work()
+            click.secho(f"\n{_describe_stop() if self.name == 'run' else 'Stopped.'}", err=True)
             ctx.exit(_INTERRUPTED)
         except Exception as error:
             raise _OneScreenError(summarize_error(error), ctx.command_path) from error
@@ -134,6 +133,35 @@ def summarize_error(error: BaseException) -> str:
         )
     message = _INVALID_FIELD.sub(r"\1=\3: \2", message)
     return re.sub(r":\s{2,}", ": ", _VALIDATION_NOISE.sub("", message)).strip()
+
+
+def _describe_stop() -> str:
+    """Say what the feature store holds of a run that was stopped.
+
+    The chunk at work does not count. If Ctrl-C came in the very moment in which it was saved, it is kept all the same.
+    """
+    from fruit_features.progress import current_run
+    from fruit_features.wording import count_of
+
+    saved = current_run.saved
+    if saved is None:
+        kept = "Photos that runs have featurized stay in the feature store"
+    else:
+        kept = f"{saved.done:,} of {count_of(saved.total, 'photo')} to featurize are kept in the feature store"
+    return f"Stopped. {kept}: the same command goes on from there."
+
+
+def _cancel_java_s_work() -> None:
+    """Let nothing be saved any more, and keep Java from logging as errors that its tasks and their workers end.
+
+    The connection that Ctrl-C cut short is not used again: Py4J opens another one for these calls.
+    """
+    pyspark = sys.modules.get("pyspark")
+    context = pyspark and pyspark.SparkContext._active_spark_context  # noqa: SLF001
+    if context is not None:
+        with contextlib.suppress(Exception):  # of a Java that is gone
+            context.setLogLevel("OFF")
+            context.cancelAllJobs()
 
 
 def _java_has_ended() -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fruit_features.display import Counts, Display, describe
@@ -14,9 +15,23 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-__all__ = ["Counts", "CurrentRun", "current_run", "describe", "follow"]
+__all__ = ["Counts", "CurrentRun", "Saved", "current_run", "describe", "follow", "note_saved"]
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Saved:
+    """How many photos a run has featurized and saved.
+
+    Attributes:
+        done: Photos that are in the feature store, with features or with the reason why they have none.
+        total: Photos that this run found pending.
+
+    """
+
+    done: int
+    total: int
 
 
 class CurrentRun:
@@ -24,15 +39,18 @@ class CurrentRun:
 
     Attributes:
         display: Its display, or None before the run and after it.
+        saved: What it has saved of the photos that it featurizes, or None as long as it featurizes none.
 
     """
 
     display: Display | None = None
+    saved: Saved | None = None
     _started: float | None = None
 
     def start_clock(self) -> None:
-        """Count the run's seconds from now."""
+        """Count the run's seconds from now, and none of its photos yet."""
         self._started = time.monotonic()
+        self.saved = None
 
     def seconds(self) -> float | None:
         """Count the seconds since the clock was started, or None if it never was."""
@@ -40,6 +58,11 @@ class CurrentRun:
 
 
 current_run = CurrentRun()
+
+
+def note_saved(done: int, total: int) -> None:
+    """Note how many photos this run has saved, for what the command line says if the run is stopped."""
+    current_run.saved = Saved(done, total)
 
 
 @contextmanager

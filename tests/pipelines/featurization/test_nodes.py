@@ -1,17 +1,16 @@
-"""What is pending, in which chunks it is featurized, and what comes of every photo."""
+"""What is pending, and what comes of every photo."""
 
 from __future__ import annotations
 
 import datetime as dt
 import re
 import shutil
+import time
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from PIL import Image
 from pyspark.sql import functions as F
 
@@ -19,7 +18,7 @@ from fruit_features.imaging import decode
 from fruit_features.inference import StoredNetwork
 from fruit_features.pca import PcaModel
 from fruit_features.photo_files import PhotoReader
-from fruit_features.pipelines.featurization import nodes
+from fruit_features.pipelines.featurization import chunks, nodes
 from fruit_features.pipelines.featurization.fingerprint import fingerprint_configuration
 from fruit_features.pipelines.featurization.nodes import (
     N_SLOTS,
@@ -30,7 +29,6 @@ from fruit_features.pipelines.featurization.nodes import (
     featurize_photos,
     find_pending_photos,
     match_network,
-    plan_chunks,
     sample_calibration_photos,
     vacuum_store,
 )
@@ -67,38 +65,6 @@ def stored(name: str, fingerprint: str, **changes: Any) -> tuple[Any, ...]:
 @pytest.fixture
 def empty_store(spark: SparkSession) -> DataFrame:
     return spark.createDataFrame([], STORE)
-
-
-# --- plan_chunks ------------------------------------------------------------------------------------------------------
-
-photos_by_slot = st.dictionaries(st.integers(0, N_SLOTS - 1), st.integers(1, 30), max_size=40)
-
-
-@given(photos_by_slot, st.integers(1, 200))
-def test_every_slot_is_in_one_chunk_and_in_order(photos_per_slot: dict[int, int], chunk_size: int) -> None:
-    chunks = list(plan_chunks(photos_per_slot, chunk_size))
-    assert [slot for chunk in chunks for slot in chunk] == sorted(photos_per_slot)
-    assert all(chunks), "an empty chunk would cost a Spark job"
-
-
-@given(photos_by_slot, st.integers(1, 200))
-def test_a_chunk_exceeds_its_size_by_less_than_one_slot(photos_per_slot: dict[int, int], chunk_size: int) -> None:
-    largest_slot = max(photos_per_slot.values(), default=0)
-    for chunk in plan_chunks(photos_per_slot, chunk_size):
-        assert sum(photos_per_slot[slot] for slot in chunk) < chunk_size + largest_slot
-
-
-@given(photos_by_slot, st.integers(1, 200))
-def test_there_are_no_more_chunks_than_photos_fill(photos_per_slot: dict[int, int], chunk_size: int) -> None:
-    n_full = -(-sum(photos_per_slot.values()) // chunk_size)
-    assert len(list(plan_chunks(photos_per_slot, chunk_size))) <= n_full
-
-
-@given(st.sets(st.integers(0, N_SLOTS - 1), min_size=1, max_size=200), st.integers(1, 50))
-def test_chunks_are_even_where_slots_are(slots: set[int], chunk_size: int) -> None:
-    sizes = [len(chunk) for chunk in plan_chunks(dict.fromkeys(slots, 1), chunk_size)]
-    assert max(sizes) <= chunk_size
-    assert max(sizes) - min(sizes) <= 1
 
 
 # --- find_pending_photos ----------------------------------------------------------------------------------------------
@@ -220,12 +186,25 @@ def test_photos_of_other_chunks_are_not_even_read(
     assert [row for chunk in chunks for row in chunk.collect() if row["features"] is not None] == []
 
 
-@given(st.floats(0, 1e12), st.integers(1, 64))
-def test_every_core_has_as_many_tasks_of_a_few_seconds(work: float, n_cores: int) -> None:
-    n_tasks = nodes.count_tasks(work, n_cores)
-    assert n_tasks % n_cores == 0
-    assert n_tasks >= n_cores
-    assert abs(n_tasks - work / nodes.TASK_WORK) <= n_cores
+def test_a_chunk_that_takes_long_is_followed_by_a_smaller_one(
+    photos: DataFrame,
+    empty_store: DataFrame,
+    tiny_network: Network,
+    parameters: FeaturizationParameters,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    n_cores = photos.sparkSession.sparkContext.defaultParallelism
+    monkeypatch.setattr(chunks, "FIRST_TASK_WORK", 10 * chunks.PHOTO_OVERHEAD // n_cores)
+    monkeypatch.setattr(chunks, "MIN_TASK_WORK", 2 * chunks.PHOTO_OVERHEAD // n_cores)
+    monkeypatch.setattr(chunks, "SECONDS_PER_CHUNK", 1.0)
+    pending = find_pending_photos(photos, empty_store, tiny_network).where("length > 0")
+    as_much_as_wanted = parameters.model_copy(update={"chunk_size": 1000})
+    features = featurize_photos(pending, PhotoReader(4), tiny_network, as_much_as_wanted)
+    n_first = next(features).count()
+    time.sleep(2)
+    n_second = next(features).count()
+    assert 5 <= n_first <= 15
+    assert 1 <= n_second <= n_first / 2 * 1.5, "at most half as many are wanted, and what is left is divided evenly"
 
 
 def test_a_photo_that_is_too_long_for_spark_stops_no_run(

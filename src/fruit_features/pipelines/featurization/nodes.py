@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import time
 from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
@@ -19,6 +20,7 @@ from fruit_features.imaging import ImageError, decode
 from fruit_features.inference import Network, StoredNetwork, get_engine, openvino
 from fruit_features.pca import PcaModel
 from fruit_features.photo_files import PhotoReader
+from fruit_features.pipelines.featurization.chunks import PHOTO_OVERHEAD, Pace, count_tasks, plan_chunks
 from fruit_features.pipelines.featurization.fingerprint import (
     fingerprint_calibrated,
     fingerprint_configuration,
@@ -34,12 +36,6 @@ N_SLOTS = 2**16
 """Paths are hashed into this many slots. A chunk is a set of slots, so the driver's plan never outgrows them."""
 
 _HASH_RANGE = 2**32
-
-PHOTO_OVERHEAD = 160 * 2**10
-"""Bytes of a JPEG that take as long to decode as one photo takes to resize and infer (10 ms of one core, measured)."""
-
-TASK_WORK = 800 * PHOTO_OVERHEAD
-"""Work of a task: 800 small photos, or 54 of 12 megapixels, which is some 8 s. What a dying worker or a late core costs."""
 
 MAX_LENGTH = 2**29
 """Bytes of the longest file that is read, 512 MiB: a worker holds it, and what Pillow makes of it."""
@@ -157,11 +153,14 @@ def featurize_photos(
 ) -> Iterator[DataFrame]:
     """Featurize the pending photos in chunks, each of which the catalog appends to the feature store.
 
+    The caller computes and saves a chunk before it asks for the next one. The clock is read around that, and the time
+    decides how many photos the next chunk has; no feature depends on it.
+
     Args:
         pending_photos: path, length, modificationTime, slot.
         photo_reader: Reads them, on the workers.
         network: Broadcast to the workers, none of which builds it.
-        parameters: Sizes of batches and chunks.
+        parameters: Size of batches, and of chunks at most.
 
     Yields:
         path, length, modificationTime, features array<float> or null, error or null, fingerprint; no row for a photo that
@@ -193,44 +192,22 @@ def featurize_photos(
         done=done,
         rejected=rejected,
     )
+    n_cores = context.defaultParallelism
     work_per_photo = PHOTO_OVERHEAD + slots_taken["n_bytes"].sum() / total
+    pace = Pace(total, work_per_photo, n_cores)
+    progress.note_saved(saved, total)
     with progress.follow(total, lambda: progress.Counts(done.value, rejected.value)):
-        for chunk_slots in plan_chunks(photos_per_slot, parameters.chunk_size):
+        for chunk_slots in plan_chunks(photos_per_slot, parameters.chunk_size, pace.wanted):
             n_photos = sum(photos_per_slot[slot] for slot in chunk_slots)
             chunk = readable.where(_is_among(F.col("slot"), chunk_slots)).select(*PHOTO_KEY)
-            n_tasks = count_tasks(n_photos * work_per_photo, context.defaultParallelism)
+            n_tasks = count_tasks(n_photos * work_per_photo, n_cores)
+            began = time.monotonic()
             features = chunk.repartition(n_tasks).mapInArrow(featurizer, _WORKER_SCHEMA)
             yield features.withColumn("fingerprint", F.lit(network.fingerprint))
+            pace.learn(n_photos, time.monotonic() - began)
             saved += n_photos
+            progress.note_saved(saved, total)
             logger.info(progress.describe(total, progress.Counts(saved, rejected.value)))
-
-
-def count_tasks(work: float, n_cores: int) -> int:
-    """Count the tasks of a chunk: each a few seconds' work, and as many for every core, so that all end together.
-
-    Args:
-        work: Bytes of the photos, plus `PHOTO_OVERHEAD` for each.
-        n_cores: Number of tasks that run at the same time.
-
-    """
-    return n_cores * max(1, round(work / (TASK_WORK * n_cores)))
-
-
-def plan_chunks(photos_per_slot: Mapping[int, int], chunk_size: int) -> Iterator[list[int]]:
-    """Group slots, in order, into chunks of even size, about `chunk_size` photos at most.
-
-    A slot is never split, so a chunk may exceed that by the photos of one slot.
-    """
-    total = sum(photos_per_slot.values())
-    n_chunks = -(-total // chunk_size)
-    chunk: list[int] = []
-    n_seen = n_yielded = 0
-    for slot in sorted(photos_per_slot):
-        chunk.append(slot)
-        n_seen += photos_per_slot[slot]
-        if n_seen * n_chunks >= total * (n_yielded + 1):
-            yield chunk
-            chunk, n_yielded = [], n_yielded + 1
 
 
 def collect_outcomes(photos: DataFrame, feature_store: DataFrame, network: Network) -> DataFrame:

@@ -18,7 +18,7 @@ class FeaturizationParameters(Parameters):
         engine: What runs the network.
         precision: Arithmetic of the inference; `f32` gives the notebook's numbers, the others are faster and less exact.
         batch_size: Photos per inference call; small batches stay in the processor's cache.
-        chunk_size: Photos per append to the feature store: what a crash can cost.
+        chunk_size: Photos per append to the feature store, at most; a run chooses fewer if they take long.
         apply_exif_orientation: Turn photos as their EXIF tag says; the notebook ignores the tag.
         jpeg_draft: Decode large JPEGs at a half, a quarter or an eighth of their size: faster, not the notebook's numbers.
         n_calibration_photos: Photos that calibrate an `int8` network.
