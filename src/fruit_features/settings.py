@@ -12,6 +12,7 @@ from fruit_features.hooks import (
     ParameterHooks,
     ProgressHooks,
     RunReportHooks,
+    SavedFilesHooks,
     SparkHooks,
     StageInputHooks,
 )
@@ -25,6 +26,7 @@ HOOKS = (
     SparkHooks(),
     OutputLockHooks(),
     StageInputHooks(),
+    SavedFilesHooks(),
     ObjectStoreHooks(),
     ImagesRootHooks(),
     ParameterHooks(),
