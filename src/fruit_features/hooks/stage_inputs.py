@@ -128,8 +128,10 @@ class StageInputHooks:
             return catalog.load(name)
         except DatasetError as error:
             (stage,) = (stage for stage in STAGES if name in pipelines[stage].all_outputs())
-            cause = str(error.__cause__ or error)
-            raise ValueError(_unreadable(self._filepaths[name], cause, STAGES[1 : STAGES.index(stage) + 1])) from error
+            cause: BaseException = error  # Kedro wraps it twice, with all arguments of the dataset
+            while cause.__cause__ is not None:
+                cause = cause.__cause__
+            raise ValueError(_unreadable(self._filepaths[name], str(cause), STAGES[1 : STAGES.index(stage) + 1])) from error
 
     def _check_fingerprints(
         self, found: Mapping[str, str], networks: Mapping[str, StoredNetwork], *, builds_network: bool
