@@ -16,9 +16,12 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 from click.testing import CliRunner
+from kedro.io import DataCatalog, DatasetError
+from kedro_datasets.json import JSONDataset
 
 from fruit_features.__main__ import main
 from fruit_features.cli import cli, run, summarize_error
+from fruit_features.saved_files import RECORD
 from tests.photos import encoded, fruit
 from tests.runs import PROJECT, Outputs
 
@@ -109,7 +112,9 @@ def test_the_words_in_a_message_show_the_whole_stack(command: list[str], tmp_pat
 
 def test_verbose_shows_java_s_stack(full_run: Outputs, photo_tree: PhotoTree, tmp_path: Path) -> None:
     outputs = full_run.copy_to(tmp_path / "data")
-    for part in (outputs.root / "04_feature" / "feature_store").rglob("*.parquet"):
+    store = outputs.root / "04_feature" / "feature_store"
+    (store / RECORD).unlink()  # else the damage is found before Java starts
+    for part in store.rglob("*.parquet"):
         part.write_bytes(b"no parquet")
     options = ["--env", "test", "--params", f"images_root={photo_tree.root},output_root={outputs.root}"]
     with contextlib.chdir(PROJECT):
@@ -120,6 +125,16 @@ def test_verbose_shows_java_s_stack(full_run: Outputs, photo_tree: PhotoTree, tm
     assert "Traceback (most recent call last)" in stack
     assert "\tat org.apache.spark" in stack
     assert "\nCaused by: java" in stack
+
+
+def test_a_file_that_a_dataset_cannot_read_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "a, b (c).json"
+    path.write_text('{"listed": 4')
+    with pytest.raises(DatasetError) as caught:
+        DataCatalog({"photo_counts": JSONDataset(filepath=str(path))}).load("photo_counts")
+    first, second = summarize_error(caught.value).splitlines()
+    assert first.startswith(f"{path} cannot be read: ")
+    assert second.startswith("Delete that file, and write it anew: `kedro run`")
 
 
 def test_verbose_shows_the_stack_of_a_refused_submission(tmp_path: Path) -> None:

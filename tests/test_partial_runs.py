@@ -21,7 +21,13 @@ pytestmark = pytest.mark.usefixtures("spark")
 
 STAGES = ("ingestion", "featurization", "reduction", "export", "reporting")
 
-OF_THE_RUN = {"08_reporting/run_report.json", "04_feature/.lock", "06_models/.lock"}
+OF_THE_RUN = {
+    "04_feature/.lock",
+    "06_models/.lock",
+    "06_models/.sha256",
+    "08_reporting/.sha256",
+    "08_reporting/run_report.json",
+}
 """Files that a run writes about itself, whichever its stages are."""
 
 BF16 = {"precision": "bf16"}

@@ -17,6 +17,7 @@ from click.testing import CliRunner
 from plotly.io import read_json as load_figure
 from pyspark.sql import functions as F
 
+from fruit_features import saved_files
 from fruit_features.cli import run
 from fruit_features.datasets import GrowingSparkDataset
 from fruit_features.pipeline_registry import register_pipelines
@@ -317,21 +318,23 @@ def test_the_features_that_the_how_to_reads_are_one_row_a_photo(history: History
 # --- damage -----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("damage", ["noise", "cut in half", "emptied", "noise in the middle"])
+@pytest.mark.parametrize("damage", ["noise", "cut in half", "emptied", "noise in the middle", "a flipped bit"])
 def test_a_damaged_file_of_the_store_is_named_and_can_be_deleted(
     damage: str, full_run: Outputs, photo_tree: PhotoTree, tmp_path: Path
 ) -> None:
     outputs = full_run.copy_to(tmp_path / "data")
+    (outputs.root / "04_feature" / "feature_store" / saved_files.RECORD).unlink()  # as on S3: Parquet has to find it
     part = max(parquet_files(outputs), key=lambda path: path.stat().st_size)
     n_lost = len(pd.read_parquet(part))
     whole = part.read_bytes()
-    noise = np.random.default_rng(0).bytes(len(whole))
+    half, noise = len(whole) // 2, np.random.default_rng(0).bytes(len(whole))
     part.write_bytes(
         {
             "noise": noise,
-            "cut in half": whole[: len(whole) // 2],
+            "cut in half": whole[:half],
             "emptied": b"",
             "noise in the middle": whole[:1000] + noise[1000:-10_000] + whole[-10_000:],
+            "a flipped bit": whole[:half] + bytes([whole[half] ^ 1]) + whole[half + 1 :],
         }[damage]
     )
     roots = f"images_root={photo_tree.root},output_root={outputs.root}"

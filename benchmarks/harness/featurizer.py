@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import fields
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
 def read_network(folder: Path) -> Network:
     """Read a network that a run kept; without Kedro, which the environment of Daft and Ray lacks."""
     record = json.loads((folder / "network.json").read_text())
-    return Network(**{**record, "files": {name: (folder / name).read_bytes() for name in record["files"]}})
+    kept = {field.name: record[field.name] for field in fields(Network) if field.name in record}
+    return Network(**{**kept, "files": {name: (folder / name).read_bytes() for name in record["files"]}})
 
 
 class Featurizer:

@@ -37,6 +37,22 @@ _JAVA_IS_GONE = (
     "`spark.driver.memory: 2g` in conf/local/spark.yml"
 )
 
+_DELETE_FROM_STORE = (
+    "Delete that file and run again: the photos in it will be featurized once more, the others are not touched."
+)
+_DELETE_TABLE = (
+    "If it lies under output_root, delete its folder, and write that anew: `kedro run` with the --env and --params of the run "
+    "that wrote it."
+)
+_DELETE_FILE = "Delete that file, and write it anew: `kedro run` with the --env and --params of the run that wrote it."
+
+# Kedro's words for a file that a dataset of its own cannot read, all its arguments included.
+_UNREADABLE = re.compile(
+    r"^(?:\w+: )?Failed while loading data from dataset kedro_datasets\.(?:json|pandas|plotly|text)\."
+    r".*?filepath=PurePosixPath\(['\"](.*?)['\"]\), .*?\)\.\n(.*)",
+    re.DOTALL,
+)
+
 _NETWORK_BUILDERS = {"keras", "tensorflow", "nncf"}
 
 _NO_NETWORK = (
@@ -127,10 +143,9 @@ def summarize_error(error: BaseException) -> str:
     causes = _CAUSED_BY.findall(str(error))
     if causes and causes[-1] not in message:
         message += f"\nCause: {causes[-1]}"
-    if "[FAILED_READ_FILE" in message and "/feature_store/" in message:
-        message += (
-            "\nDelete that file and run again: the photos in it will be featurized once more, the others are not touched."
-        )
+    if "[FAILED_READ_FILE" in message:
+        message += "\n" + (_DELETE_FROM_STORE if "/feature_store/" in message else _DELETE_TABLE)
+    message = _UNREADABLE.sub(rf"\1 cannot be read: \2\n{_DELETE_FILE}", message)
     message = _INVALID_FIELD.sub(r"\1=\3: \2", message)
     return re.sub(r":\s{2,}", ": ", _VALIDATION_NOISE.sub("", message)).strip()
 
@@ -187,6 +202,8 @@ def similar(photo: Path, top: int, page: Path | None, env: str | None, params: d
     import fsspec
     from kedro.framework.session import KedroSession
 
+    from fruit_features.hooks.places import local_path
+    from fruit_features.hooks.saved_files import refuse_damaged
     from fruit_features.pca import PcaModel
     from fruit_features.similar import find_similar, render_similar
 
@@ -196,6 +213,7 @@ def similar(photo: Path, top: int, page: Path | None, env: str | None, params: d
     for name in ("exported_photos", "pca_model"):
         if not catalog.exists(name):
             raise ValueError("nothing has been exported yet: `kedro run` does that, with the same --env and --params")
+        refuse_damaged(local_path(context, name))
     model, exported = PcaModel.from_record(catalog.load("pca_model").iloc[0].to_dict()), catalog.load("exported_photos")
     if len(exported.columns) - len(["path", "label"]) != model.n_components:
         raise ValueError(

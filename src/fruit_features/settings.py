@@ -13,6 +13,7 @@ from fruit_features.hooks import (
     ParameterHooks,
     ProgressHooks,
     RunReportHooks,
+    SavedFilesHooks,
     SparkHooks,
     StageInputHooks,
 )
@@ -29,6 +30,7 @@ HOOKS = (
     SparkHooks(),
     OutputLockHooks(),
     StageInputHooks(),
+    SavedFilesHooks(),
     ObjectStoreHooks(),
     ImagesRootHooks(),
     ParameterHooks(),

@@ -102,7 +102,7 @@ def test_a_network_that_an_earlier_version_kept_has_no_parameters(
     network.save(NETWORK)
     path = folder / NETWORK.fingerprint / "network.json"
     record = json.loads(path.read_text())
-    del record["parameters"]
+    del record["parameters"], record["sha256_of_the_rest"]
     path.write_text(json.dumps(record))
     (stored,) = networks.load().values()
     assert (stored.parameters, stored.load()) == ({}, NETWORK)
@@ -114,6 +114,17 @@ def test_a_record_that_was_cut_short_is_named(network: NetworkDataset, networks:
     path.write_text(path.read_text()[:100])
     with pytest.raises(DatasetError, match=r"network\.json is damaged.*delete .*, and the next run builds it anew"):
         networks.load()
+
+
+def test_a_changed_digit_in_a_record_is_found(network: NetworkDataset, networks: NetworksDataset, folder: Path) -> None:
+    network.save(NETWORK)
+    path = folder / NETWORK.fingerprint / "network.json"
+    whole = path.read_text()
+    for changed in (whole.replace('"input_size": 32', '"input_size": 33'), whole.replace("sha256_of", "sha257_of"), "[]"):
+        assert changed != whole
+        path.write_text(changed)
+        with pytest.raises(DatasetError, match=r"network\.json is damaged.*delete .*, and the next run builds it anew"):
+            networks.load()
 
 
 def test_a_dataset_sees_what_another_one_saved_since(network: NetworkDataset, networks: NetworksDataset) -> None:

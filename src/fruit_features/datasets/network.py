@@ -17,6 +17,10 @@ _RECORD = "network.json"
 """Written last: a folder without it is what a dying run left, and counts as absent."""
 
 
+_DIGEST = "sha256_of_the_rest"
+"""Entry of the record that is the digest of its other entries: one changed digit of a size would change all features."""
+
+
 class _NetworkFolder(AbstractDataset):  # type: ignore[type-arg]
     """What the two datasets share: where the folders are and how one is read.
 
@@ -37,10 +41,21 @@ class _NetworkFolder(AbstractDataset):  # type: ignore[type-arg]
         return {"filepath": self._root, "protocol": self._fs.protocol}
 
     def _read_record(self, fingerprint: str) -> dict[str, Any]:
+        """Read a record.
+
+        Raises:
+            DatasetError: It is damaged. A record that an earlier version wrote has no digest of itself, and has to have the
+                right names alone.
+
+        """
         path = f"{self._root}/{fingerprint}/{_RECORD}"
         try:
             record: dict[str, Any] = json.loads(self._fs.cat_file(path))
-        except ValueError as error:
+            digest = record.pop(_DIGEST, None)
+            if digest not in {None, _digest(record)}:
+                raise ValueError(f"its {_DIGEST} is another")  # noqa: TRY301 - handled like text that is no JSON
+            Network(**{**record, "files": {}})
+        except (ValueError, TypeError, AttributeError) as error:
             raise DatasetError(
                 f"{path} is damaged ({error}): delete {self._root}/{fingerprint}, and the next run builds it anew"
             ) from error
@@ -92,7 +107,8 @@ class NetworkDataset(_NetworkFolder):
             for name, content in data.files.items():
                 self._fs.pipe_file(f"{folder}/{name}", content)
             digests = {name: hashlib.sha256(content).hexdigest() for name, content in data.files.items()}
-            self._write(f"{folder}/{_RECORD}", json.dumps({**_as_record(data), "files": digests}, indent=2))
+            record = {**_as_record(data), "files": digests}
+            self._write(f"{folder}/{_RECORD}", json.dumps({**record, _DIGEST: _digest(record)}, indent=2))
         self._saved = data
 
     def load(self) -> Network:
@@ -123,3 +139,7 @@ class NetworkDataset(_NetworkFolder):
 
 def _as_record(network: Network) -> dict[str, Any]:
     return {field.name: getattr(network, field.name) for field in fields(network) if field.name != "files"}
+
+
+def _digest(record: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()

@@ -6,6 +6,7 @@ from fruit_features.hooks.output_lock import OutputLockHooks
 from fruit_features.hooks.parameters import ParameterHooks, top_level_parameter
 from fruit_features.hooks.progress import ProgressHooks
 from fruit_features.hooks.run_report import RunReportHooks
+from fruit_features.hooks.saved_files import SavedFilesHooks
 from fruit_features.hooks.spark import SparkHooks
 from fruit_features.hooks.stage_inputs import StageInputHooks
 
@@ -16,6 +17,7 @@ __all__ = [
     "ParameterHooks",
     "ProgressHooks",
     "RunReportHooks",
+    "SavedFilesHooks",
     "SparkHooks",
     "StageInputHooks",
     "top_level_parameter",

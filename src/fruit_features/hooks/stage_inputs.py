@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from kedro.framework.hooks import hook_impl
 from kedro.framework.project import pipelines
+from kedro.io import DatasetError
 
 from fruit_features.pipelines.featurization.fingerprint import (
     describe_differences,
@@ -13,7 +14,7 @@ from fruit_features.pipelines.featurization.fingerprint import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from kedro.framework.context import KedroContext
     from kedro.io import CatalogProtocol
@@ -112,9 +113,25 @@ class StageInputHooks:
             if fingerprint is not None:
                 yield "featurized_photos", fingerprint
         if "pca_model" in begins_with:
-            yield "pca_model", str(catalog.load("pca_model")["fingerprint"].iloc[0])
+            yield "pca_model", str(self._load("pca_model", catalog)["fingerprint"].iloc[0])
         if "photo_counts" in begins_with:
-            yield "photo_counts", str(catalog.load("photo_counts").get("fingerprint"))
+            yield "photo_counts", str(self._load("photo_counts", catalog).get("fingerprint"))
+
+    def _load(self, name: str, catalog: CatalogProtocol[str, Any]) -> Any:
+        """Load a small table.
+
+        Raises:
+            ValueError: It is damaged.
+
+        """
+        try:
+            return catalog.load(name)
+        except DatasetError as error:
+            (stage,) = (stage for stage in STAGES if name in pipelines[stage].all_outputs())
+            cause: BaseException = error  # Kedro wraps it twice, with all arguments of the dataset
+            while cause.__cause__ is not None:
+                cause = cause.__cause__
+            raise ValueError(_unreadable(self._filepaths[name], str(cause), STAGES[1 : STAGES.index(stage) + 1])) from error
 
     def _check_fingerprints(
         self, found: Mapping[str, str], networks: Mapping[str, StoredNetwork], *, builds_network: bool
@@ -181,11 +198,16 @@ def _first_fingerprint(filepath: str) -> str | None:
     import pyarrow.dataset as ds
 
     file_system, path = fsspec.core.url_to_fs(filepath)
+    parquet = ds.ParquetFileFormat(
+        default_fragment_scan_options=ds.ParquetFragmentScanOptions(page_checksum_verification=True)
+    )
     try:
-        rows = ds.dataset(path, format="parquet", filesystem=file_system).head(1, columns=["fingerprint"])
+        rows = ds.dataset(path, format=parquet, filesystem=file_system).head(1, columns=["fingerprint"])
     except (OSError, pa.ArrowInvalid) as error:
-        raise ValueError(
-            f"{filepath} cannot be read ({error}). Delete it, and write it anew: kedro run --pipelines ingestion,featurization"
-        ) from error
+        raise ValueError(_unreadable(filepath, str(error), ("ingestion", "featurization"))) from error
     fingerprint: str | None = rows.column("fingerprint")[0].as_py() if len(rows) else None
     return fingerprint
+
+
+def _unreadable(filepath: str, cause: str, stages: Iterable[str]) -> str:
+    return f"{filepath} cannot be read ({cause}). Delete it, and write it anew: kedro run --pipelines {','.join(stages)}"

@@ -1,0 +1,108 @@
+"""A run that begins with damaged files is refused, and every file that another run may begin with gets a digest."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from kedro.framework.hooks import hook_impl
+from kedro.framework.project import pipelines
+
+from fruit_features import saved_files
+from fruit_features.hooks.places import local_path
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from kedro.framework.context import KedroContext
+    from kedro.pipeline import Pipeline
+
+_OTHERWISE_CHECKED: Final = frozenset({"images", "networks", "network"})
+"""No run saves photos, and broken ones are rejected. Networks hold digests of their own, which are copied with them."""
+
+_N_NAMED: Final = 5
+"""Damaged files that an error names: it has to fit on a screen."""
+
+
+class SavedFilesHooks:
+    """Compares what a run begins with with what was saved, on local disks; object stores check what they hold themselves.
+
+    Parquet's own checksums leave out the footers of files and the headers of pages, and CSV and JSON have none.
+    """
+
+    def __init__(self) -> None:
+        self._places: dict[str, Path] = {}
+        self._feature_store: Path | None = None
+
+    @hook_impl
+    def after_context_created(self, context: KedroContext) -> None:
+        """Read where tables lie."""
+        self._places = {
+            name: path
+            for name, entry in context.config_loader["catalog"].items()
+            if "filepath" in entry and name not in _OTHERWISE_CHECKED and (path := local_path(context, name)) is not None
+        }
+        self._feature_store = self._places.get("feature_store")
+
+    @hook_impl
+    def before_pipeline_run(self, pipeline: Pipeline) -> None:
+        """Look for damage in what the run begins with.
+
+        Raises:
+            ValueError: A file is not what was saved.
+
+        """
+        for place in self._begins_with(pipeline):
+            refuse_damaged(place, is_feature_store=place == self._feature_store)
+
+    @hook_impl
+    def after_dataset_saved(self, dataset_name: str) -> None:
+        """Write down the digests of new files; of a chunk, those that it added to the feature store."""
+        place = self._places.get(dataset_name)
+        if place in self._read_places():
+            saved_files.record(place, keep_known=place.is_dir())
+
+    @hook_impl
+    def after_pipeline_run(self, pipeline: Pipeline) -> None:
+        """Write down the digests of files that this run has read well and that had none."""
+        for place in self._begins_with(pipeline):
+            if place.exists():
+                saved_files.record(place, keep_known=True)
+
+    def _read_places(self) -> set[Path]:
+        """Where what some pipeline reads lies; nothing reads the page and the report of a run again."""
+        read = {name for pipeline in pipelines.values() for node in pipeline.nodes for name in node.inputs}
+        return {self._places[name] for name in self._places.keys() & read}
+
+    def _begins_with(self, pipeline: Pipeline) -> list[Path]:
+        return sorted({self._places[name] for name in pipeline.inputs() & self._places.keys()})
+
+
+def refuse_damaged(place: Path | None, *, is_feature_store: bool = False) -> None:
+    """Compare saved files with their digests.
+
+    Args:
+        place: A dataset's file, or its folder of files that Spark wrote; None if it is not on a local disk.
+        is_feature_store: Whether it is the feature store, whose rows a run computes again where they are missing.
+
+    Raises:
+        ValueError: A file is not what was saved.
+
+    """
+    damaged = saved_files.find_damaged(place) if place else []
+    if is_feature_store:  # Spark skips an empty file
+        damaged = [path for path in damaged if path.exists() and path.stat().st_size]
+    if not damaged:
+        return
+    named = ", ".join(map(str, damaged[:_N_NAMED]))
+    more = f" and {len(damaged) - _N_NAMED} more" if len(damaged) > _N_NAMED else ""
+    record = damaged[0].parent / saved_files.RECORD
+    cure = (
+        f"Delete {'them' if len(damaged) > 1 else 'it'} and run again: the photos in it will be featurized once more, the "
+        "others are not touched."
+        if is_feature_store
+        else f"Delete {place}, and write it anew: `kedro run` with the --env and --params of the run that wrote it."
+    )
+    raise ValueError(
+        f"damaged: {named}{more}. What is there is not what was saved (by the SHA-256 in {record}). {cure} If you "
+        f"exchanged files on purpose, delete {record} instead."
+    )
