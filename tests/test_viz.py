@@ -22,6 +22,8 @@ PREVIEWS = {
     "explained_variance": "TablePreview",
     "quality": "TablePreview",
     "photo_counts": "JSONPreview",
+    "featurization_counts": "JSONPreview",
+    "rejected_sample": "TablePreview",
     "scree_plot": "PlotlyPreview",
     "pca_scatter": "PlotlyPreview",
     "class_counts": "PlotlyPreview",

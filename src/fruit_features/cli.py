@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import re
 import shlex
 import sys
@@ -15,7 +16,7 @@ from kedro.framework.cli.project import run as kedro_run
 from kedro.framework.cli.utils import CONTEXT_SETTINGS, KedroCliError, _split_params, _update_verbose_flag, env_option
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from fruit_features.inference import Network, StoredNetwork
     from fruit_features.pipelines.featurization.parameters import FeaturizationParameters
@@ -102,7 +103,8 @@ class _OneScreenCommand(click.Command):
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
-            return super().invoke(ctx)
+            with _node_errors_said_once():
+                return super().invoke(ctx)
         except (click.exceptions.Exit, click.Abort):
             raise
         except click.ClickException as error:
@@ -115,6 +117,21 @@ class _OneScreenCommand(click.Command):
             ctx.exit(_INTERRUPTED)
         except Exception as error:
             raise _OneScreenError(summarize_error(error), ctx.command_path) from error
+
+
+@contextlib.contextmanager
+def _node_errors_said_once() -> Iterator[None]:
+    """Leave the error of a node, which Kedro logs as well, to the last lines of the command."""
+
+    def is_no_error(record: logging.LogRecord) -> bool:
+        return record.levelno < logging.ERROR
+
+    log = logging.getLogger("kedro.pipeline.node")
+    log.addFilter(is_no_error)
+    try:
+        yield
+    finally:
+        log.removeFilter(is_no_error)
 
 
 def format_stacks(error: BaseException) -> str:
