@@ -381,3 +381,5 @@ def test_what_cannot_be_decoded_calibrates_nothing(photos: DataFrame, parameters
     assert nodes._decode_all(sample.unionByName(gone), reader, 32, int8).shape == (2, 32, 32, 3)
     with pytest.raises(ValueError, match="precision=int8 needs photos to calibrate on"):
         nodes._decode_all(sample.where(F.col("path").contains("noise")), reader, 32, int8)
+    with pytest.raises(ValueError, match="n_calibration_photos=12: no photo was chosen to calibrate"):
+        nodes._decode_all(sample.limit(0), reader, 32, int8)

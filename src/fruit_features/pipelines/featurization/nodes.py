@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -307,14 +307,23 @@ def _decode_all(
 ) -> NDArray[np.uint8]:
     """Decode those of a few photos that can be: uint8 (n_decoded, size, size, 3), in the order of their paths."""
     decoded = []
-    files: Iterable[tuple[str, int]] = photos.select("path", "length").orderBy("path").collect()
+    files: Sequence[tuple[str, int]] = photos.select("path", "length").orderBy("path").collect()
+    if not files:
+        raise ValueError(
+            f"featurization.n_calibration_photos={parameters.n_calibration_photos}: no photo was chosen to calibrate the int8 "
+            "network on, as they are chosen by chance, about that many. Give a larger number (300 is the default), another "
+            "featurization.calibration_seed, or featurization.precision=bf16"
+        )
     for content in photo_reader.read(files):
         if content is None:
             continue
         with contextlib.suppress(ImageError):
             decoded.append(decode(content, size, **parameters.decoding))
     if not decoded:
-        raise ValueError("precision=int8 needs photos to calibrate on, and none could be decoded: choose f32 or bf16")
+        raise ValueError(
+            f"precision=int8 needs photos to calibrate on, and none of the {len(files):,} that were chosen could be decoded: "
+            "give a larger featurization.n_calibration_photos, or featurization.precision=bf16"
+        )
     return np.stack(decoded)
 
 
