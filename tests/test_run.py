@@ -20,7 +20,6 @@ from pyspark.sql import functions as F
 from fruit_features import saved_files
 from fruit_features.cli import run
 from fruit_features.datasets import GrowingSparkDataset
-from fruit_features.pipeline_registry import register_pipelines
 from fruit_features.pipelines.reporting.nodes import PHOTOS_PER_LABEL
 from tests.photos import COLOURS, encoded, fruit
 from tests.runs import PROJECT, Outputs, as_path, run_project, spark_set
@@ -424,20 +423,6 @@ def test_a_vacuumed_store_holds_the_photos_that_are_there_and_one_network(
 
 
 # --- pipelines by themselves ------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def settled(full_run: Outputs, tmp_path_factory: pytest.TempPathFactory) -> Outputs:
-    return full_run.copy_to(tmp_path_factory.mktemp("settled") / "data")
-
-
-@pytest.mark.parametrize("pipeline", sorted(register_pipelines()))
-def test_every_pipeline_runs_by_itself_after_a_full_run(
-    pipeline: str, settled: Outputs, full_run: Outputs, photo_tree: PhotoTree
-) -> None:
-    run_project(photo_tree.root, settled, pipeline)
-    assert settled.csv_bytes() == full_run.csv_bytes()
-    assert len(settled.feature_store()) == len(full_run.feature_store())
 
 
 def test_stages_one_by_one_are_a_full_run(full_run: Outputs, few_photos: Path, tmp_path: Path) -> None:
