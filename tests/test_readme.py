@@ -164,6 +164,10 @@ class Shell:
                 code, said = self.kedro("catalog", "resolve-patterns", "--env", "emr")
                 assert code == 0, said
                 self.check_that_all_is_on_s3(yaml.load(said, yaml.UnsafeLoader))  # Kedro's own dump, which has tuples
+            case ["kedro", "run", "--pipelines", "vacuum"]:
+                code, said = self.kedro("run", "--pipelines", "vacuum")
+                assert code == 1, "the commands of the pages have used several networks, so most of the store would go"
+                assert "the vacuum would drop" in said
             case ["kedro", *arguments]:
                 if "project" in arguments:
                     self.kedro("run")  # into whose space; the pages do not say which run was the last
