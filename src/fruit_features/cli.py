@@ -265,6 +265,7 @@ def _network_of_the_export(
         ValueError: It is gone, or these parameters are those of another network.
 
     """
+    from fruit_features.parameters import flatten
     from fruit_features.pipelines.featurization.fingerprint import (
         describe_differences,
         differing_parameters,
@@ -288,18 +289,10 @@ def _network_of_the_export(
     )
     if not right:
         raise ValueError(f"{message} Run again: kedro run")
-    given = _flatten(params) | {f"featurization.{name}": value for name, value in right.items()}
+    given = flatten(params) | {f"featurization.{name}": value for name, value in right.items()}
     typed = ",".join(f"{name}={str(value).lower() if isinstance(value, bool) else value}" for name, value in given.items())
     options = [*(["--env", env] if env else []), "--params", typed]
     raise ValueError(f"{message} Type: {shlex.join(['kedro', 'similar', str(photo), *options])}")
-
-
-def _flatten(params: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Name nested parameters as they are typed: `featurization.precision`."""
-    flat: dict[str, Any] = {}
-    for name, value in params.items():
-        flat |= _flatten(value, f"{prefix}{name}.") if isinstance(value, dict) else {f"{prefix}{name}": value}
-    return flat
 
 
 def _split_and_keep(ctx: click.Context, param: click.Parameter, value: str) -> tuple[str, dict[str, Any]]:

@@ -53,9 +53,11 @@ class SparkFolder:
         """Put a complete successor, if there is one, in the folder's place; called again after a crash, it goes on.
 
         On Linux the two change places in one step, so that at no moment neither is there. Elsewhere the old one is renamed
-        first, and a crash right then leaves the new one beside an empty place until this is called again.
+        first, or deleted on an object store, and a crash right then leaves the new one beside an empty place until this is
+        called again.
         """
-        folder, successor = self._make_path(self._path), self._make_path(self.successor)
+        places = (self._path, self.successor, f"{self._path}.old")
+        folder, successor, predecessor = map(self._make_path, places)
         if not self._fs.exists(self._make_path(self.successor, _COMPLETE)):
             return
         if self._fs.exists(folder):
@@ -64,13 +66,13 @@ class SparkFolder:
             if self._exchange():
                 self._fs.delete(successor, True)
                 return
-            predecessor = self._make_path(f"{self._path}.old")
-            self._fs.delete(predecessor, True)
-            self._fs.rename(folder, predecessor)
-            self._fs.rename(successor, folder)
-            self._fs.delete(predecessor, True)
-        else:
-            self._fs.rename(successor, folder)
+            if self.is_replaced_at_once:
+                self._fs.delete(predecessor, True)
+                self._fs.rename(folder, predecessor)
+            else:  # an object store would copy the old table aside, file by file
+                self._fs.delete(folder, True)
+        self._fs.rename(successor, folder)
+        self._fs.delete(predecessor, True)
 
     def _exchange(self) -> bool:
         """Let folder and successor change places in one step, where they lie on a local disk and the system can do that."""

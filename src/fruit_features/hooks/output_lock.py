@@ -13,6 +13,7 @@ from typing import IO, TYPE_CHECKING, Protocol
 from kedro.framework.hooks import hook_impl
 
 from fruit_features import object_store
+from fruit_features.hooks.places import place
 from fruit_features.lease import Lease, LeaseHeldError, NoConditionalWritesError
 
 if TYPE_CHECKING:
@@ -57,9 +58,8 @@ class OutputLockHooks:
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
         """Read where results and models go, and how long a lock on S3 lasts."""
-        catalog = context.config_loader["catalog"]
         self._folders = {
-            parameter: _parent(catalog[dataset]["filepath"], context)
+            parameter: place(context, dataset).rsplit("/", 1)[0]
             for parameter, dataset in (("output_root", "feature_store"), ("models_root", "pca_model"))
         }
         self._lease_seconds = float(context.config_loader["locks"]["lease_seconds"])
@@ -225,11 +225,6 @@ class _FileLock:
                 f"{self._parameter}={root}: this user cannot write there ({error.strerror}). Choose a folder that "
                 f"can be made and written to: kedro run --params {self._parameter}=FOLDER"
             ) from error
-
-
-def _parent(filepath: str, context: KedroContext) -> str:
-    """Name the folder of a dataset; relative paths begin at the project, as Kedro's do."""
-    return filepath.rsplit("/", 1)[0] if "://" in filepath else str((context.project_path / filepath).parent)
 
 
 def _cancel_spark_jobs() -> None:

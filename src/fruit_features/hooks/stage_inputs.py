@@ -8,6 +8,7 @@ from kedro.framework.hooks import hook_impl
 from kedro.framework.project import pipelines
 from kedro.io import DatasetError
 
+from fruit_features.hooks.places import place
 from fruit_features.pipelines.featurization.fingerprint import (
     describe_differences,
     fingerprint_configuration,
@@ -44,9 +45,7 @@ class StageInputHooks:
     def after_context_created(self, context: KedroContext) -> None:
         """Read where tables lie, and the parameters."""
         catalog = context.config_loader["catalog"]
-        self._filepaths = {
-            name: _absolute(entry["filepath"], context) for name, entry in catalog.items() if "filepath" in entry
-        }
+        self._filepaths = {name: place(context, name) for name, entry in catalog.items() if "filepath" in entry}
         self._parameters = context.params["featurization"]
 
     @hook_impl
@@ -171,11 +170,6 @@ class StageInputHooks:
         assert self._parameters is not None
         described = [describe_differences(stored.parameters, self._parameters) for stored in networks.values()]
         return f" The networks that are there differ: {'; or '.join(described)}" if described else ""
-
-
-def _absolute(filepath: str, context: KedroContext) -> str:
-    """Relative paths begin at the project, as Kedro's do."""
-    return filepath if "://" in filepath else str(context.project_path / filepath)
 
 
 def _exists(filepath: str) -> bool:

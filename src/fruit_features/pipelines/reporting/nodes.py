@@ -20,6 +20,7 @@ from fruit_features.photo_files import PhotoReader
 from fruit_features.pipelines.reporting.parameters import ReportingParameters
 from fruit_features.pipelines.reporting.thumbnails import THUMBNAIL_SCHEMA, PhotoShrinker
 from fruit_features.reasons import NUMBER, group_reasons
+from fruit_features.wording import count_of
 
 MOST_BARS = 60
 """Labels or reasons that a bar chart shows; more would be too thin to read."""
@@ -95,7 +96,7 @@ def plot_scatter(pca_features: DataFrame, parameters: ReportingParameters) -> go
     is_shown = _is_sampled(parameters.max_scatter_points, n_photos, parameters.seed)
     points = pca_features.where(is_shown).select("path", "label", *axes).toPandas().sort_values(["label", "path"])
     is_whole = n_photos <= parameters.max_scatter_points
-    shown = _count(n_photos, "photo") if is_whole else f"a sample of {len(points):,} of {n_photos:,} photos"
+    shown = count_of(n_photos, "photo") if is_whole else f"a sample of {len(points):,} of {n_photos:,} photos"
     points["photo"] = [_as_text(path.rsplit("/", 1)[-1]) for path in points["path"]]
     points["label"] = [_as_text(label) for label in points["label"]]
     figure = px.scatter(
@@ -128,7 +129,7 @@ def plot_class_counts(featurized_photos: DataFrame) -> go.Figure:
             marker_color=_COLOURS[outcome],
             hovertemplate="%{y}: %{x:,}",
         )
-    title = f"{_count(counts['photos'].sum(), 'photo')} of {_count(len(counts), 'label')}"
+    title = f"{count_of(counts['photos'].sum(), 'photo')} of {count_of(len(counts), 'label')}"
     return _lay_out_bars(figure, largest["label"].tolist(), title + _leaving_out(len(counts), "labels"))
 
 
@@ -150,7 +151,7 @@ def plot_rejects_by_reason(photo_counts: dict[str, Any]) -> go.Figure:
         marker_color=_COLOURS["rejected"],
         hovertemplate="%{y}: %{x:,}<extra></extra>",
     )
-    title = f"{_count(sum(counts.values()), 'rejected photo')} by reason" if counts else "No photo was rejected"
+    title = f"{count_of(sum(counts.values()), 'rejected photo')} by reason" if counts else "No photo was rejected"
     _lay_out_bars(figure, list(shown), title + _leaving_out(len(counts), "reasons"))
     return figure.update_xaxes(visible=bool(counts))
 
@@ -274,10 +275,6 @@ def _lay_out_bars(figure: go.Figure, names: list[str], title: str) -> go.Figure:
 
 def _leaving_out(n_known: int, what: str) -> str:
     return f": the {MOST_BARS} most frequent {what}" if n_known > MOST_BARS else ""
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
 
 
 def _shorten(name: str, longest: int) -> str:

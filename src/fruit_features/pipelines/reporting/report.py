@@ -18,6 +18,8 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
+from fruit_features.parameters import flatten
+
 COUNTS = {"listed": "photos listed", "exported": "exported", "rejected": "rejected", "components": "components kept"}
 """What the head of the page counts, and how it calls that; what this run did is in the section about the run."""
 
@@ -139,7 +141,7 @@ def complete_report(page: str, run_report: dict[str, Any]) -> str:
         for name, took in seconds.items()
     ]
     timings.append(["<b>all nodes</b>", f"<b>{sum(seconds.values()):.1f}</b>", ""])
-    parameters = [[escape(name), escape(value)] for name, value in _flatten(run_report["parameters"])]
+    parameters = [[escape(name), escape(_value_as_text(value))] for name, value in flatten(run_report["parameters"]).items()]
     section = _section(
         "The run",
         f"<p>{_work_of_the_run(run_report)} The table has the seconds from a step's first input to its last output.</p>",
@@ -241,12 +243,6 @@ def _name(path: str) -> str:
     return path.rsplit("/", 1)[-1]
 
 
-def _flatten(parameters: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:
-    """Nested parameters as they are named on the command line, with their values as text."""
-    flat: list[tuple[str, str]] = []
-    for name, value in parameters.items():
-        if isinstance(value, dict):
-            flat += _flatten(value, f"{prefix}{name}.")
-        else:
-            flat.append((f"{prefix}{name}", value if isinstance(value, str) else json.dumps(value)))
-    return flat
+def _value_as_text(value: Any) -> str:
+    """Write the value of a parameter as JSON does, but text as it is."""
+    return value if isinstance(value, str) else json.dumps(value)
