@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 from kedro.config import OmegaConfigLoader
 from kedro.io import DataCatalog
+from kedro_datasets.spark import SparkDatasetV2
 
+from fruit_features.datasets import PhotoFolderDataset
 from fruit_features.settings import CONFIG_LOADER_ARGS
 from tests.runs import PROJECT
 
@@ -57,7 +59,8 @@ def test_results_lie_where_they_were_promised(name: str) -> None:
 
 def test_photos_are_read_as_they_were_promised() -> None:
     images = catalog("base")["images"]
-    assert (images["type"], images["file_format"]) == ("spark.SparkDatasetV2", "binaryFile")
+    assert (images["type"], images["file_format"]) == ("fruit_features.datasets.PhotoFolderDataset", "binaryFile")
+    assert issubclass(PhotoFolderDataset, SparkDatasetV2)
     assert images["filepath"] == "data/01_raw/images"
 
 

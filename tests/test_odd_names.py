@@ -91,13 +91,42 @@ def test_what_only_looks_like_a_photo_is_rejected_or_no_file_at_all(full_run: Ou
     assert rejected.keys() == {"page.jpg", "empty.jpg"}
 
 
-@pytest.mark.parametrize("target", ["nowhere.jpg", "loop.jpg"])
-def test_a_link_that_leads_nowhere_stops_no_run(target: str, full_run: Outputs, tmp_path: Path) -> None:
+def test_links_pipes_and_names_that_are_not_utf8_are_accounted_for(full_run: Outputs, tmp_path: Path) -> None:
     root = tmp_path / "photos"
     good = {write_photo(root / "Pear" / f"{seed}.jpg", seed) for seed in range(3)}
-    (root / "Pear" / "loop.jpg").symlink_to(root / "Pear" / target)
+    write_photo(tmp_path / "elsewhere" / "5.jpg", 5)
+    for link, target in {
+        "Pear/again": "..",
+        "Pear/and again": root,
+        "Kiwi": tmp_path / "elsewhere",
+        "Pear/same.jpg": "0.jpg",
+        "Pear/nowhere.jpg": "nobody.jpg",
+        "Pear/loop.jpg": "loop.jpg",
+    }.items():
+        (root / link).symlink_to(target)
+    good.add(root / "Kiwi" / "5.jpg")
+    os.mkfifo(root / "Pear" / "pipe.jpg")
+    write_photo(root / "Pear" / os.fsdecode(b"caf\xe9.jpg"), 6)
+    write_photo(root / os.fsdecode(b"caf\xe9") / "7.jpg", 7)
+    good.add(write_photo(root / "Pear" / r"caf\xe9.jpg", 8))  # which is what the first of them is written as
     outputs = run_project(root, full_run.with_networks_only(tmp_path / "data"))
     assert exported(outputs).keys() == good
+    not_utf8 = "the name is not UTF-8: rename the file, or the folder that it lies in"
+    nowhere = "a link that leads nowhere, or to where this user may not read"
+    rejects = sorted(outputs.rejected_images().itertuples(index=False, name=None))
+    assert rejects == sorted(
+        (f"file:{root}/{name}", label, reason)
+        for name, label, reason in [
+            ("Pear/nowhere.jpg", "Pear", nowhere),
+            ("Pear/loop.jpg", "Pear", nowhere),
+            ("Pear/pipe.jpg", "Pear", "not a file, but a named pipe"),
+            (r"Pear/caf\xe9.jpg", "Pear", not_utf8),
+            (r"caf\xe9/7.jpg", r"caf\xe9", not_utf8),
+        ]
+    )
+    assert outputs.counts() == {"listed": 10, "featurized": 5, "reused": 0, "rejected": 5, "exported": 5}
+    again = run_project(root, outputs)
+    assert again.counts() == {"listed": 10, "featurized": 0, "reused": 5, "rejected": 5, "exported": 5}
 
 
 def test_a_photo_that_may_not_be_read_is_rejected(full_run: Outputs, tmp_path: Path) -> None:

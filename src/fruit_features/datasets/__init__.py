@@ -2,6 +2,7 @@
 
 from fruit_features.datasets.growing_spark import GrowingSparkDataset, ReplacedSparkDataset
 from fruit_features.datasets.network import NetworkDataset, NetworksDataset
+from fruit_features.datasets.photo_folder import PhotoFolderDataset
 from fruit_features.datasets.photo_reader import PhotoReaderDataset
 from fruit_features.datasets.swapped_spark import SwappedSparkDataset
 
@@ -9,6 +10,7 @@ __all__ = [
     "GrowingSparkDataset",
     "NetworkDataset",
     "NetworksDataset",
+    "PhotoFolderDataset",
     "PhotoReaderDataset",
     "ReplacedSparkDataset",
     "SwappedSparkDataset",

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import logging
 import os
-import re
-from collections import Counter
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kedro.framework.hooks import hook_impl
 
 from fruit_features.hooks.places import local_path
+from fruit_features.photo_tree import PhotoTree, glob_to_regex, spell, walk
+from fruit_features.wording import count_of
 
 if TYPE_CHECKING:
+    import re
+    from pathlib import Path
+
     from kedro.framework.context import KedroContext
     from kedro.pipeline import Pipeline
 
@@ -26,12 +27,12 @@ _N_ENDINGS_SHOWN = 5
 
 
 class ImagesRootHooks:
-    """Refuses, before Spark starts, a folder that photos cannot be read from; warns of photos that Spark will not see."""
+    """Refuses, before Spark starts, a folder that photos cannot be read from; warns of what is left out."""
 
     def __init__(self) -> None:
         self._images_root: Path | None = None
         self._output_root: Path | None = None
-        self._is_photo = re.compile("")
+        self._is_photo = glob_to_regex("*")
 
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
@@ -40,7 +41,7 @@ class ImagesRootHooks:
         feature_store = local_path(context, "feature_store")
         self._output_root = feature_store and feature_store.parents[1]
         name_filter = context.config_loader["catalog"]["images"]["load_args"]["pathGlobFilter"]
-        self._is_photo = re.compile(_glob_to_regex(name_filter), re.DOTALL)
+        self._is_photo = glob_to_regex(name_filter)
 
     @hook_impl
     def before_pipeline_run(self, pipeline: Pipeline) -> None:
@@ -63,14 +64,7 @@ class ImagesRootHooks:
                 f"output_root={self._output_root} lies in images_root={images_root}: results would lie among the photos. "
                 "Choose a folder outside: kedro run --params output_root=FOLDER"
             )
-        tree = look_at(images_root, self._is_photo)
-        if tree.repeated:
-            link, target = tree.repeated[0]
-            raise ValueError(
-                f"images_root={images_root}: {link} is a link to {target}, whose photos are listed by its own name, too. They "
-                f"would be listed twice, or without end. Remove the link (rm '{link}'), or name another folder: "
-                "kedro run --params images_root=FOLDER"
-            )
+        tree = _walk(images_root, self._is_photo)
         if "images" in pipeline.inputs():
             fits_pca = any(node.name == "fit_pca" for node in pipeline.nodes)
             _check_number(tree, MIN_PHOTOS_FOR_PCA if fits_pca else 1, images_root)
@@ -81,79 +75,26 @@ class ImagesRootHooks:
                 _are(len(tree.ignored), "file or folder", "files or folders"),
                 tree.ignored[0],
             )
-        if tree.not_utf8:
+        if tree.repeated:
+            link, target = tree.repeated[0]
             logger.warning(
-                "%s left out, as a name is not UTF-8, which Spark cannot read: rename them (convmv does that for whole "
-                "folders). The first is %s",
-                _are(len(tree.not_utf8), "photo", "photos"),
-                os.fsencode(tree.not_utf8[0]).decode(errors="backslashreplace"),
+                "%s left out, as the photos that %s to are listed by another path already. The first is %s, which leads to %s",
+                _are(len(tree.repeated), "link", "links"),
+                "it leads" if len(tree.repeated) == 1 else "they lead",
+                link,
+                target,
             )
 
 
-@dataclass
-class PhotoTree:
-    """What lies in a folder of photos, by names alone.
-
-    Attributes:
-        n_photos: Files that Spark will list.
-        others: Endings of other files, and how many have each.
-        ignored: Files and folders whose names begin with an underscore.
-        not_utf8: Photos with names, or in folders with names, that are not UTF-8.
-        repeated: Links to folders that are in the tree by their own names as well, and these folders.
-
-    """
-
-    n_photos: int = 0
-    others: Counter[str] = field(default_factory=Counter)
-    ignored: list[Path] = field(default_factory=list)
-    not_utf8: list[Path] = field(default_factory=list)
-    repeated: list[tuple[Path, Path]] = field(default_factory=list)
-
-
-def look_at(root: Path, is_photo: re.Pattern[str]) -> PhotoTree:
-    """Walk through a folder once, along links to folders as Spark does, but into each folder only once.
-
-    Args:
-        root: The folder.
-        is_photo: What the names of photos match.
-
-    """
-    tree = PhotoTree()
-    seen: dict[tuple[int, int], Path] = {}
-    for place, folders, files in os.walk(root, followlinks=True):
-        folder = Path(place)
-        status = folder.stat()
-        known = seen.setdefault((status.st_dev, status.st_ino), folder)
-        if known is not folder:
-            link, target = (known, folder) if _is_below_a_link(known, root) else (folder, known)
-            tree.repeated.append((link, target))
-            folders.clear()
-            continue
-        tree.ignored += [folder / name for name in (*folders, *files) if name.startswith("_") and "=" not in name]
-        folders[:] = [name for name in folders if not _is_hidden(name)]
-        for name in files:
-            if _is_hidden(name):
-                continue
-            if not is_photo.fullmatch(name):
-                tree.others[Path(name).suffix or name] += 1
-            elif _is_utf8(folder / name):
-                tree.n_photos += 1
-            else:
-                tree.not_utf8.append(folder / name)
-    return tree
-
-
-def _is_below_a_link(folder: Path, root: Path) -> bool:
-    """Whether one comes to a folder below the root by a link."""
-    return any(step.is_symlink() for step in (folder, *folder.parents) if step.is_relative_to(root) and step != root)
-
-
-def _is_utf8(path: Path) -> bool:
+def _walk(images_root: Path, is_photo: re.Pattern[str]) -> PhotoTree:
     try:
-        str(path).encode()
-    except UnicodeEncodeError:  # Python stands surrogates in for bytes that are not UTF-8
-        return False
-    return True
+        return walk(images_root, is_photo)
+    except PermissionError as error:
+        raise PermissionError(
+            f"images_root={images_root}: this user may not read {spell(error.filename)}, so it is not known which photos it "
+            "holds. Let it be read (chmod -R u+rX FOLDER), move it away, or name another folder: kedro run --params "
+            "images_root=FOLDER"
+        ) from None
 
 
 def _are(number: int, one: str, many: str) -> str:
@@ -161,16 +102,19 @@ def _are(number: int, one: str, many: str) -> str:
 
 
 def _check_number(tree: PhotoTree, n_needed: int, images_root: Path) -> None:
-    if tree.n_photos >= n_needed:
+    if tree.n_files >= n_needed:
         return
-    if tree.n_photos:
+    if tree.n_files:
         raise ValueError(
             f"images_root={images_root}: there is one photo, and a PCA needs at least {MIN_PHOTOS_FOR_PCA}. Add photos, or "
             "project this one into the space of an earlier run: kedro run --pipelines project (see docs/how-to.md)"
         )
     endings = ", ".join(f"{ending} ({count})" for ending, count in tree.others.most_common(_N_ENDINGS_SHOWN))
+    found = [f"files that end in {endings}"] if endings else []
+    if tree.paths:
+        found.append(f"{count_of(len(tree.paths), 'path')} that cannot be read, such as {tree.paths[0]}: {tree.errors[0]}")
     raise ValueError(
-        f"images_root={images_root}: there is no photo in it{f', but files that end in {endings}' if tree.others else ''}. "
+        f"images_root={images_root}: there is no photo in it{', but ' * bool(found)}{' and '.join(found)}. "
         "Photos are JPEG, PNG, WebP, BMP, GIF and TIFF files, in a folder per label. Put some there, or name another "
         "folder: kedro run --params images_root=FOLDER"
     )
@@ -194,13 +138,3 @@ def _check_folder(images_root: Path) -> None:
             f"images_root={images_root}: this user may not read the folder. Let it be read (chmod u+rx FOLDER), or name "
             "another: kedro run --params images_root=FOLDER"
         ) from None
-
-
-def _glob_to_regex(glob: str) -> str:
-    """Translate one of Hadoop's globs, of which braces, commas, stars, dots and classes of characters are used here."""
-    return re.sub(r"[.*{},]", lambda match: {".": r"\.", "*": ".*", "{": "(?:", "}": ")", ",": "|"}[match[0]], glob)
-
-
-def _is_hidden(name: str) -> bool:
-    """Whether Spark passes over a file or folder of this name."""
-    return name.startswith(".") or (name.startswith("_") and "=" not in name)

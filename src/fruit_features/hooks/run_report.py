@@ -103,7 +103,7 @@ class RunReportHooks:
             "counts": {
                 "listed": listed,
                 "featurized": featurized,
-                "reused": None if listed is None else listed - featurized,
+                "reused": counted.get("reused", listed),  # a run that featurized nothing took everything
                 "rejected": counted.get("rejected"),
                 "exported": counted.get("exported"),
             },

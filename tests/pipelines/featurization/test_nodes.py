@@ -46,14 +46,14 @@ if TYPE_CHECKING:
     from fruit_features.pipelines.featurization.parameters import FeaturizationParameters
     from tests.photos import PhotoTree
 
-LISTING = "path string, label string, length bigint, modificationTime timestamp"
+LISTING = "path string, label string, length bigint, modificationTime timestamp, error string"
 STORE = "path string, length bigint, modificationTime timestamp, features array<float>, error string, fingerprint string"
 NOON, LATER = dt.datetime(2026, 1, 1, 12), dt.datetime(2026, 1, 1, 12, 0, 1)
 
 
 def listing(spark: SparkSession, *names: str) -> DataFrame:
     """Photos of 100 bytes, taken at noon."""
-    rows = [(f"file:/photos/Kiwi/{name}", "Kiwi", 100, NOON) for name in names]
+    rows = [(f"file:/photos/Kiwi/{name}", "Kiwi", 100, NOON, None) for name in names]
     return spark.createDataFrame(rows, LISTING)
 
 
@@ -275,8 +275,11 @@ def test_the_exif_orientation_is_applied_where_the_parameters_say_so(
 # --- collect_outcomes, count_outcomes ---------------------------------------------------------------------------------
 
 
+LISTED = ("good", "broken", "vanished", "changed")
+
+
 def outcomes_of(spark: SparkSession, network: Network) -> DataFrame:
-    photos = listing(spark, "good", "broken", "vanished", "changed")
+    photos = listing(spark, *LISTED)
     ours = network.fingerprint
     store = spark.createDataFrame(
         [
@@ -308,8 +311,24 @@ def test_every_listed_photo_has_features_or_a_reason(spark: SparkSession, tiny_n
 
 def test_what_the_run_had_to_do_is_counted(spark: SparkSession, tiny_network: Network) -> None:
     pending = listing(spark, "vanished", "changed")
-    counts = count_outcomes(pending, outcomes_of(spark, tiny_network))
+    counts = count_outcomes(listing(spark, *LISTED), pending, outcomes_of(spark, tiny_network))
     assert counts == {"listed": 4, "featurized": 2, "reused": 2, "rejected": 3}
+
+
+def test_what_the_listing_rejects_is_not_featurized_and_keeps_its_reason(
+    spark: SparkSession, empty_store: DataFrame, tiny_network: Network
+) -> None:
+    pipe = spark.createDataFrame([("file:/photos/Kiwi/pipe", "Kiwi", 100, NOON, "not a file")], LISTING)
+    photos = listing(spark, "good").union(pipe)
+    pending = find_pending_photos(photos, empty_store, tiny_network)
+    assert [row["path"] for row in pending.collect()] == ["file:/photos/Kiwi/good"]
+    store = spark.createDataFrame([stored(name, tiny_network.fingerprint) for name in ("good", "pipe")], STORE)
+    outcomes = collect_outcomes(photos, store, tiny_network)
+    assert {row["path"]: row["error"] for row in outcomes.collect()} == {
+        "file:/photos/Kiwi/good": None,
+        "file:/photos/Kiwi/pipe": "not a file",
+    }
+    assert count_outcomes(photos, pending, outcomes) == {"listed": 2, "featurized": 1, "reused": 0, "rejected": 1}
 
 
 # --- build_network, sample_calibration_photos -------------------------------------------------------------------------

@@ -4,26 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pytest
-
 from fruit_features.pipelines.ingestion.nodes import list_photos
 from tests.photos import COLOURS, encoded, fruit
-from tests.runs import Outputs, as_path, load_catalog, spark_set
+from tests.runs import Outputs, as_path, load_catalog
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from pyspark.sql import DataFrame, SparkSession
 
     from tests.photos import PhotoTree
-
-
-@pytest.fixture
-def unreadable_content(spark: SparkSession) -> Iterator[None]:
-    """Spark refuses to read any photo, but not to list it."""
-    with spark_set(spark, "spark.sql.sources.binaryFile.maxLength", 0):
-        yield
 
 
 def test_every_photo_is_listed_once(photos: DataFrame, photo_tree: PhotoTree) -> None:
@@ -52,31 +42,13 @@ def test_the_listing_has_these_columns(photos: DataFrame) -> None:
         ("label", "string"),
         ("length", "bigint"),
         ("modificationTime", "timestamp"),
+        ("error", "string"),
     ]
 
 
 def test_the_length_is_the_files(photos: DataFrame) -> None:
     for row in photos.collect():
         assert row["length"] == as_path(row["path"]).stat().st_size
-
-
-@pytest.mark.usefixtures("unreadable_content")
-def test_no_photo_is_read(images: DataFrame, photos: DataFrame, photo_tree: PhotoTree) -> None:
-    assert len(photos.collect()) >= len(photo_tree.good)
-    with pytest.raises(Exception, match="exceeds the max length allowed"):
-        images.collect()
-
-
-def test_folders_may_be_listed_by_all_cores(
-    spark: SparkSession, photos: DataFrame, photo_tree: PhotoTree, tmp_path: Path
-) -> None:
-    context = spark.sparkContext
-    context.setJobGroup("listing", "listing")
-    with spark_set(spark, "spark.sql.sources.parallelPartitionDiscovery.threshold", 0):
-        listed = load_catalog(photo_tree.root, Outputs(tmp_path)).load("images")
-    context.setLocalProperty("spark.jobGroup.id", None)  # type: ignore[arg-type]  # takes it back
-    assert context.statusTracker().getJobIdsForGroup("listing")
-    assert sorted(list_photos(listed).collect()) == sorted(photos.collect())
 
 
 def test_extensions_count_in_any_case_and_other_files_do_not(spark: SparkSession, tmp_path: Path) -> None:

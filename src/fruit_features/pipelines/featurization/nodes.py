@@ -70,7 +70,7 @@ def sample_calibration_photos(photos: DataFrame, parameters: FeaturizationParame
     share = parameters.n_calibration_photos / max(1, photos.count())
     seeded = F.xxhash64("path", F.lit(parameters.calibration_seed))
     is_chosen = F.pmod(seeded, F.lit(_HASH_RANGE)) < share * _HASH_RANGE
-    return photos.where(is_chosen & _can_be_read()).select("path", "length")
+    return photos.where(is_chosen & F.col("error").isNull() & _can_be_read()).select("path", "length")
 
 
 def build_network(
@@ -144,7 +144,7 @@ def find_pending_photos(photos: DataFrame, known_features: DataFrame, network: N
 
     """
     known = known_features.where(F.col("fingerprint") == network.fingerprint)
-    pending = photos.join(known, PHOTO_KEY, "left_anti")
+    pending = photos.where(F.col("error").isNull()).join(known, PHOTO_KEY, "left_anti")
     return pending.select(*PHOTO_KEY, _slot().alias("slot"))
 
 
@@ -223,27 +223,36 @@ def collect_outcomes(photos: DataFrame, feature_store: DataFrame, network: Netwo
 
     """
     stored = feature_store.where(F.col("fingerprint") == network.fingerprint)
-    outcomes = photos.join(stored.select(*PHOTO_KEY, "error", F.lit(True).alias("is_stored")), PHOTO_KEY, "left")
-    error = F.when(F.col("is_stored"), F.col("error")).otherwise(UNREADABLE).alias("error")
-    return outcomes.select(
-        "path", "label", "length", "modificationTime", F.lit(network.fingerprint).alias("fingerprint"), error
+    stored = stored.select(*PHOTO_KEY, F.lit(True).alias("is_stored"), F.col("error").alias("stored_error"))
+    listed_error = F.col("error")
+    found_error = F.when(F.col("is_stored"), F.col("stored_error")).otherwise(UNREADABLE)
+    return photos.join(stored, PHOTO_KEY, "left").select(
+        "path",
+        "label",
+        "length",
+        "modificationTime",
+        F.lit(network.fingerprint).alias("fingerprint"),
+        F.coalesce(listed_error, found_error).alias("error"),
     )
 
 
-def count_outcomes(pending_photos: DataFrame, featurized_photos: DataFrame) -> dict[str, int]:
+def count_outcomes(photos: DataFrame, pending_photos: DataFrame, featurized_photos: DataFrame) -> dict[str, int]:
     """Count what the featurization of this run had to do.
 
     Args:
+        photos: The listing.
         pending_photos: The photos that the store lacked when this run began.
         featurized_photos: path, error, of every listed photo.
 
     Returns:
-        listed, featurized (by this run), reused (from earlier runs), rejected.
+        listed, featurized (by this run), reused (from earlier runs), rejected. A photo that the listing has an error for is
+        rejected, but neither featurized nor reused.
 
     """
     listed, rejected = featurized_photos.agg(F.count("*"), F.count("error")).collect()[0]
     featurized = pending_photos.count()
-    return {"listed": listed, "featurized": featurized, "reused": listed - featurized, "rejected": rejected}
+    reused = photos.where(F.col("error").isNull()).count() - featurized
+    return {"listed": listed, "featurized": featurized, "reused": reused, "rejected": rejected}
 
 
 def compact_store(known_features: DataFrame) -> DataFrame:

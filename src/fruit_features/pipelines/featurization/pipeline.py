@@ -61,7 +61,7 @@ def create_pipeline(*, for_saved_model: bool = False) -> Pipeline:
             ),
             node(
                 count_outcomes,
-                ["pending_photos", "featurized_photos"],
+                ["photos", "pending_photos", "featurized_photos"],
                 "featurization_counts",
                 name="count_outcomes",
             ),

@@ -13,21 +13,21 @@ def list_photos(images: DataFrame) -> DataFrame:
     """List the photos with their labels, without reading them.
 
     Args:
-        images: Spark's binaryFile source: path, modificationTime, length, content.
+        images: path, modificationTime, length, content, and error: why a file can be no photo, whatever is in it.
 
     Returns:
-        path, label (the folder that holds the photo), length (bytes), modificationTime.
+        path, label (the folder that holds the photo), length (bytes), modificationTime, error.
 
     """
-    listing = images.select("path", _label("path"), "length", "modificationTime")
+    listing = images.select("path", _label("path"), "length", "modificationTime", "error")
     # Short rows: a few files hold them all. Cached, since they are counted here and then saved.
     listing = listing.coalesce(images.sparkSession.sparkContext.defaultParallelism).cache()
     n_files = len(images._jdf.inputFiles())  # noqa: SLF001 - `inputFiles()` fetches every name, one by one
-    return listing if listing.count() == n_files else listing.unionByName(_list_empty_files(images))
+    return listing if n_files <= listing.count() else listing.unionByName(_list_empty_files(images))
 
 
 def _list_empty_files(images: DataFrame) -> DataFrame:
-    """List the files of no bytes: Spark's file sources leave them out, but they must be accounted for, too.
+    """List the files of no bytes, which Spark's own file sources leave out.
 
     Nor does Spark tell when they were modified: that is given as the beginning of time.
     """
@@ -39,6 +39,7 @@ def _list_empty_files(images: DataFrame) -> DataFrame:
         _label("path"),
         F.lit(0).cast("bigint").alias("length"),
         F.timestamp_seconds(F.lit(0)).alias("modificationTime"),
+        F.lit(None).cast("string").alias("error"),
     )
 
 
