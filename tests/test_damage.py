@@ -118,7 +118,10 @@ def test_no_damage_to_any_file_changes_results_unnoticed(
             if path not in done and damage(path, kind, chance):
                 done[path] = kind.__name__
         part = READ_BY[chance.choice([*done]).relative_to(settled.outputs.root).parts[0]]
-        deleted = settled.mend(*(["--pipelines", part] if chance.random() < SHARE_OF_PARTIAL_RUNS else []))
+        is_partial = chance.random() < SHARE_OF_PARTIAL_RUNS
+        if is_partial and part == "reporting" and any(path.parent.name == "pca_features_csv" for path in done):
+            is_partial = False  # reporting neither reads nor writes the CSV, which is compared afterwards
+        deleted = settled.mend(*(["--pipelines", part] if is_partial else []))
         for path, kind_name in done.items():
             is_named = not {path, *path.parents}.isdisjoint(deleted)
             ends[f"{kind_name}, {'named, and then' if is_named else 'not named:'} the right results"] += 1

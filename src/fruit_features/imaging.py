@@ -8,13 +8,13 @@ from __future__ import annotations
 import io
 import warnings
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
 
@@ -22,10 +22,25 @@ PREPROCESSING = "pillow-rgb-bicubic"
 """Names what `decode` does to the pixels; a change that alters them takes a new name (it is part of the fingerprint)."""
 
 MAX_PIXELS = 2 * (Image.MAX_IMAGE_PIXELS or 0)
-"""Photos with more pixels are refused unread: where Pillow raises instead of warning (179 million, 537 MB as RGB)."""
+"""Photos with more pixels are refused unread: where Pillow raises instead of warning (179 million)."""
+
+MAX_DECODED_MB = 1024
+"""Megabytes that decoding one photo may take unless a caller says otherwise: 179 million pixels of RGB in most formats."""
 
 DRAFT_MARGIN = 2
 """A drafted JPEG keeps at least this many times the pixels of the square along each side: resampling hides what it lost."""
+
+_BAND_PIXELS = 2**22
+"""Pixels of a photo of more than 8 bits a sample that are converted at once."""
+
+_BYTES_PER_PIXEL = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16L": 2, "I;16B": 2, "I;16N": 2}
+"""How Pillow stores pixels in memory; other modes take four bytes, RGB among them."""
+
+_ROWS_PER_STRIP = 278
+"""TIFF's tag for the rows that are compressed, and unpacked, as one."""
+
+_WEBP_BUFFERS = 3
+"""Copies that libwebp and Pillow hold of a photo beside the final one: two canvases of an animation, and the frame's bytes."""
 
 _RUN_BY_GHOSTSCRIPT = "EPS"
 """Pillow hands these files to Ghostscript, where there is one: a program, which may do much and need not end."""
@@ -38,8 +53,21 @@ class ImageError(ValueError):
     """A photo cannot become a tensor; the message is the reason, fit for a table of rejects."""
 
 
+class Decoding(TypedDict, total=False):
+    """Keyword arguments of `decode`."""
+
+    apply_exif_orientation: bool
+    jpeg_draft: bool
+    max_decoded_mb: int
+
+
 def decode(
-    content: bytes | memoryview, size: int, *, apply_exif_orientation: bool = False, jpeg_draft: bool = False
+    content: bytes | memoryview,
+    size: int,
+    *,
+    apply_exif_orientation: bool = False,
+    jpeg_draft: bool = False,
+    max_decoded_mb: int = MAX_DECODED_MB,
 ) -> NDArray[np.uint8]:
     """Decode one photo to RGB and squash it to a square.
 
@@ -49,27 +77,30 @@ def decode(
         apply_exif_orientation: Turn the photo as its EXIF tag says before squashing; the notebook ignores the tag.
         jpeg_draft: Let the JPEG decoder scale large photos down by 2, 4 or 8, to no less than `DRAFT_MARGIN` times `size`; it
             saves most of its time and memory. A sample changes by less than 0.5 of 255 on average, by a few at most.
+        max_decoded_mb: Megabytes (10^6 bytes) that decoding may take. A JPEG that would take more is scaled down as by
+            `jpeg_draft`.
 
     Returns:
         uint8 array of shape (size, size, 3), resampled by Pillow's default filter (bicubic).
 
     Raises:
-        ImageError: The bytes are no photo that Pillow can read, or one of more than `MAX_PIXELS` pixels.
+        ImageError: The bytes are no photo that Pillow can read, or one of more than `MAX_PIXELS` pixels, or one that would
+            take more than `max_decoded_mb`.
 
     """
     with _open(content) as image:
-        if jpeg_draft:
-            image.draft(None, (DRAFT_MARGIN * size, DRAFT_MARGIN * size))
+        _limit_memory(image, size, max_decoded_mb, is_drafted=jpeg_draft, is_turned=apply_exif_orientation)
         upright = ImageOps.exif_transpose(image) if apply_exif_orientation else image
         return np.asarray(_to_rgb(upright).resize((size, size)))
 
 
-def thumbnail(content: bytes | memoryview, size: int) -> bytes:
+def thumbnail(content: bytes | memoryview, size: int, max_decoded_mb: int = MAX_DECODED_MB) -> bytes:
     """Shrink one photo for people to look at: upright, and with its aspect ratio kept.
 
     Args:
         content: The encoded photo.
         size: Pixels of the longer side; a smaller photo stays as it is.
+        max_decoded_mb: As for `decode`.
 
     Returns:
         A JPEG.
@@ -79,11 +110,12 @@ def thumbnail(content: bytes | memoryview, size: int) -> bytes:
 
     """
     with _open(content) as image:
-        image.draft(None, (DRAFT_MARGIN * size, DRAFT_MARGIN * size))
-        small = _to_rgb(ImageOps.exif_transpose(image))
-        small.thumbnail((size, size))
+        _limit_memory(image, size, max_decoded_mb, is_drafted=True, is_turned=False)
+        scale = min(1.0, size / max(image.size))
+        small = _to_rgb(image).resize((max(1, round(image.width * scale)), max(1, round(image.height * scale))))
+        small.getexif()[ExifTags.Base.Orientation] = image.getexif().get(ExifTags.Base.Orientation, 1)
         jpeg = io.BytesIO()
-        small.save(jpeg, "JPEG", quality=85, comment=None)
+        ImageOps.exif_transpose(small).save(jpeg, "JPEG", quality=85, comment=None)
     return jpeg.getvalue()
 
 
@@ -119,27 +151,92 @@ def _refuse_program(image: Image.Image) -> None:
         raise ImageError("PostScript is a program, not a photo")
 
 
+def _limit_memory(image: Image.Image, size: int, max_decoded_mb: int, *, is_drafted: bool, is_turned: bool) -> None:
+    """Draft a JPEG, if that is wanted or saves it from being refused; nothing is decoded yet.
+
+    Raises:
+        ImageError: Decoding would take more memory than is allowed.
+
+    """
+    width, height = image.size
+    if is_drafted or _megabytes_to_decode(image, (width, height), is_turned=is_turned) > max_decoded_mb:
+        image.draft(None, (DRAFT_MARGIN * size, DRAFT_MARGIN * size))
+    megabytes = _megabytes_to_decode(image, (width, height), is_turned=is_turned)
+    if megabytes > max_decoded_mb:
+        raise ImageError(
+            f"too large: {width} x {height} pixels take {megabytes:.0f} MB to decode, max_decoded_mb={max_decoded_mb}"
+        )
+
+
+def _megabytes_to_decode(image: Image.Image, full_size: tuple[int, int], *, is_turned: bool) -> float:
+    """Add up all that is of the photo's own size while it is decoded, by what its header says.
+
+    Args:
+        image: The photo, perhaps drafted; not loaded.
+        full_size: Its width and height before that.
+        is_turned: Whether there may be a copy that is turned as the EXIF tag says.
+
+    """
+    width, height = image.size
+    stored = width * height * _BYTES_PER_PIXEL.get(image.mode, 4)
+    in_decoder = 0.0
+    if image.format == "WEBP":
+        in_decoder = _WEBP_BUFFERS * stored
+    elif image.format == "TIFF" and image.info.get("compression") != "raw":
+        rows = min(height, getattr(image, "tag_v2", {}).get(_ROWS_PER_STRIP, height))
+        in_decoder = stored * rows / height
+    elif image.info.get("progressive") or image.info.get("progression"):
+        # libjpeg keeps the coefficients of every component, two bytes each, at full size whatever the draft.
+        sampling = [horizontal * vertical for _, horizontal, vertical, _ in getattr(image, "layer", [])]
+        in_decoder = 2 * full_size[0] * full_size[1] * sum(sampling) / max(sampling, default=1)
+    return (stored * (2 if is_turned else 1) + (0 if image.mode == "RGB" else 4 * width * height) + in_decoder) / 10**6
+
+
 def _to_rgb(image: Image.Image) -> Image.Image:
-    """Convert any Pillow mode to RGB; 16-bit samples keep their high byte, where `convert` alone would clip at 255."""
+    """Convert any Pillow mode to RGB; 16-bit samples keep their high byte, where `convert` alone would clip at 255.
+
+    Raises:
+        ImageError: There is a NaN or an infinity among float samples.
+
+    """
     if image.mode == "RGB":
         return image
     if image.mode in _SIXTEEN_BIT_MODES:
-        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert("RGB")
+        return _map_to_rgb(image, lambda samples: samples >> 8)
     if image.mode == "I":  # 32-bit container that PNG and TIFF readers use for 16-bit samples
-        return Image.fromarray((np.clip(np.asarray(image), 0, 65_535) >> 8).astype(np.uint8)).convert("RGB")
-    if image.mode == "F":
-        return Image.fromarray(_stretch_to_bytes(np.asarray(image))).convert("RGB")
+        return _map_to_rgb(image, lambda samples: np.clip(samples, 0, 65_535) >> 8)
+    if image.mode == "F":  # floats have no agreed range: their own is stretched to that of bytes
+        low, high = _range_of(image)
+        factor = 255.0 / ((high - low) or 1.0)
+        return _map_to_rgb(image, lambda samples: (samples.astype(np.float64) - low) * factor)
     return image.convert("RGB")
 
 
-def _stretch_to_bytes(samples: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Map float samples, which have no agreed range, from their own minimum and maximum to 0..255.
+def _map_to_rgb(image: Image.Image, to_bytes: Callable[[NDArray[Any]], NDArray[Any]]) -> Image.Image:
+    """Map wide samples to grey levels, a band at a time: arrays of all samples would take several times the photo's memory."""
+    rgb = Image.new("RGB", image.size)
+    for top, band in _bands(image):
+        grey = Image.fromarray(to_bytes(np.asarray(band)).astype(np.uint8))
+        rgb.paste(grey.convert("RGB"), (0, top))
+    return rgb
+
+
+def _bands(image: Image.Image) -> Iterator[tuple[int, Image.Image]]:
+    """Cut a photo into bands of as many rows as make `_BAND_PIXELS`: the first row of each, and the band."""
+    n_rows = max(1, _BAND_PIXELS // image.width)
+    for top in range(0, image.height, n_rows):
+        yield top, image.crop((0, top, image.width, min(top + n_rows, image.height)))
+
+
+def _range_of(image: Image.Image) -> tuple[float, float]:
+    """Find the least and the greatest sample of a photo of floats.
 
     Raises:
-        ImageError: There is a NaN or an infinity among the samples.
+        ImageError: There is a NaN or an infinity among them.
 
     """
-    low, high = float(samples.min()), float(samples.max())
+    ranges = np.array([(samples.min(), samples.max()) for samples in (np.asarray(band) for _, band in _bands(image))])
+    low, high = float(ranges[:, 0].min()), float(ranges[:, 1].max())
     if not np.isfinite([low, high]).all():
         raise ImageError("cannot decode: float samples are not finite")
-    return ((samples.astype(np.float64) - low) * (255.0 / ((high - low) or 1.0))).astype(np.uint8)
+    return low, high

@@ -12,11 +12,12 @@ from fruit_features.imaging import ImageError, decode, thumbnail
 from fruit_features.inference import get_engine
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     import pandas as pd
     from numpy.typing import ArrayLike
 
+    from fruit_features.imaging import Decoding
     from fruit_features.inference import Network
     from fruit_features.pca import PcaModel
 
@@ -40,7 +41,7 @@ _PAGE = """<!doctype html>
 
 
 def find_similar(
-    photo: bytes, photos: pd.DataFrame, *, network: Network, model: PcaModel, decoding: Mapping[str, bool], top: int
+    photo: bytes, photos: pd.DataFrame, *, network: Network, model: PcaModel, decoding: Decoding, top: int
 ) -> pd.DataFrame:
     """Find the photos nearest to one.
 

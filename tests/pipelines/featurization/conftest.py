@@ -19,6 +19,7 @@ def parameters() -> FeaturizationParameters:
         chunk_size=10,
         apply_exif_orientation=False,
         jpeg_draft=False,
+        max_decoded_mb=1024,
         n_calibration_photos=12,
         calibration_seed=0,
         max_vacuum_ratio=0.5,

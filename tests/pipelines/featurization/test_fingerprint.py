@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         {"engine": "tensorflow"},
         {"apply_exif_orientation": True},
         {"jpeg_draft": True},
+        {"max_decoded_mb": 100},
         {"backbone": "mobilenet_v2"},
     ],
 )

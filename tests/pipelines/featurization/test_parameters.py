@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         ({"n_calibration_photos": 0}, "n_calibration_photos"),
         ({"apply_exif_orientation": "perhaps"}, "apply_exif_orientation"),
         ({"jpeg_draft": 8}, "jpeg_draft"),
+        ({"max_decoded_mb": 0}, "max_decoded_mb"),
         ({"bach_size": 4}, "unknown parameter 'bach_size': did you mean 'batch_size'?"),
     ],
 )

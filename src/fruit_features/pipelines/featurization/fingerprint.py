@@ -7,7 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from fruit_features import backbones
-from fruit_features.imaging import PREPROCESSING
+from fruit_features.imaging import MAX_DECODED_MB, PREPROCESSING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,7 +31,7 @@ def fingerprint_configuration(parameters: FeaturizationParameters) -> str:
         "scale": backbone.scale,
         "offset": backbone.offset,
         "preprocessing": PREPROCESSING,
-        **parameters.decoding,
+        **_decoding(parameters),
         "engine": parameters.engine,
         "precision": parameters.precision,
     }
@@ -47,7 +47,7 @@ def fingerprinted_parameters(parameters: FeaturizationParameters) -> dict[str, A
         "weights": parameters.weights,
         "engine": parameters.engine,
         "precision": parameters.precision,
-        **parameters.decoding,
+        **_decoding(parameters),
     }
     if parameters.precision == "int8":
         chosen |= {
@@ -83,6 +83,14 @@ def describe_differences(stored: Mapping[str, Any], parameters: FeaturizationPar
 def fingerprint_calibrated(configuration: str, weights: bytes) -> str:
     """Fingerprint a network that depends on the photos it was calibrated on: its configuration and its quantised weights."""
     return _digest(configuration.encode(), weights)
+
+
+def _decoding(parameters: FeaturizationParameters) -> dict[str, Any]:
+    """Take how photos are decoded, without a default that came later than fingerprints did: theirs stay as they are."""
+    decoding: dict[str, Any] = dict(parameters.decoding)
+    if parameters.max_decoded_mb == MAX_DECODED_MB:
+        del decoding["max_decoded_mb"]
+    return decoding
 
 
 def _digest(*parts: bytes) -> str:

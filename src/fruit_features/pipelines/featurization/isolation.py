@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fruit_features.imaging import ImageError, decode
+from fruit_features.imaging import Decoding, ImageError, decode
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from typing import Unpack
 
     from numpy.typing import NDArray
 
 _DECODED, _REFUSED = b"+", b"-"
 
 
-def decode_in_child(content: bytes | memoryview, size: int, **decoding: bool) -> NDArray[np.uint8]:
+def decode_in_child(content: bytes | memoryview, size: int, **decoding: Unpack[Decoding]) -> NDArray[np.uint8]:
     """Decode as `imaging.decode` does, at the cost of a fork (milliseconds a photo).
 
     Returns:
@@ -46,7 +46,7 @@ def decode_in_child(content: bytes | memoryview, size: int, **decoding: bool) ->
     return np.frombuffer(answer, np.uint8, offset=1).reshape(size, size, 3)
 
 
-def _answer(writing: int, content: bytes | memoryview, size: int, decoding: Mapping[str, bool]) -> None:
+def _answer(writing: int, content: bytes | memoryview, size: int, decoding: Decoding) -> None:
     """Write one answer to the pipe and leave at once, without the parent's exit handlers."""
     try:
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import Field, PositiveInt, model_validator
 
 from fruit_features import backbones
+from fruit_features.imaging import Decoding
 from fruit_features.inference import EngineName, Precision, get_engine
 from fruit_features.parameters import Parameters
 
@@ -20,6 +21,7 @@ class FeaturizationParameters(Parameters):
         batch_size: Photos per inference call; small batches stay in the processor's cache.
         chunk_size: Photos per append to the feature store, at most; a run chooses fewer if they take long.
         apply_exif_orientation: Turn photos as their EXIF tag says; the notebook ignores the tag.
+        max_decoded_mb: Megabytes that decoding one photo may take; a photo that would take more is rejected unread.
         jpeg_draft: Decode large JPEGs at a half, a quarter or an eighth of their size: faster, not the notebook's numbers.
         n_calibration_photos: Photos that calibrate an `int8` network.
         calibration_seed: Seed of their choice.
@@ -35,14 +37,19 @@ class FeaturizationParameters(Parameters):
     chunk_size: PositiveInt
     apply_exif_orientation: bool
     jpeg_draft: bool
+    max_decoded_mb: PositiveInt
     n_calibration_photos: int = Field(ge=1)
     calibration_seed: int
     max_vacuum_ratio: float = Field(ge=0, le=1)
 
     @property
-    def decoding(self) -> dict[str, bool]:
+    def decoding(self) -> Decoding:
         """Keyword arguments of `imaging.decode`."""
-        return {"apply_exif_orientation": self.apply_exif_orientation, "jpeg_draft": self.jpeg_draft}
+        return {
+            "apply_exif_orientation": self.apply_exif_orientation,
+            "jpeg_draft": self.jpeg_draft,
+            "max_decoded_mb": self.max_decoded_mb,
+        }
 
     @model_validator(mode="after")
     def _check_together(self) -> FeaturizationParameters:

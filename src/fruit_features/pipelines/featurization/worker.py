@@ -18,11 +18,12 @@ from fruit_features.photo_files import files_of
 from fruit_features.pipelines.featurization.isolation import decode_in_child
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator
 
     from numpy.typing import NDArray
     from pyspark import Accumulator, Broadcast
 
+    from fruit_features.imaging import Decoding
     from fruit_features.inference import Network, Predictor
     from fruit_features.photo_files import PhotoReader
 
@@ -48,7 +49,7 @@ class PhotoFeaturizer:
         *,
         fingerprint: str,
         batch_size: int,
-        decoding: Mapping[str, bool],
+        decoding: Decoding,
         done: Accumulator[int],
         rejected: Accumulator[int],
     ) -> None:
