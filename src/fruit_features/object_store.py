@@ -19,6 +19,10 @@ _CREDENTIALS_HINT = (
 )
 
 
+REPLACEMENT_CHARACTER = "\ufffd"
+"""What stands in a listing of S3 for characters that XML cannot carry."""
+
+
 class ObjectStoreError(RuntimeError):
     """A place in an object store that a run cannot use; the message names it, says why, and what to do."""
 
@@ -42,7 +46,8 @@ def check_readable(root: str) -> None:
                 f"images_root={root}: there is nothing under this prefix. Upload photos to it, in a folder per label, or name "
                 "another: --params images_root=s3a://BUCKET/PREFIX"
             )
-        key = next((item["Key"] for item in found if item["Size"]), None)
+        # By a name with characters that the listing could not carry, no object would be found.
+        key = next((item["Key"] for item in found if item["Size"] and REPLACEMENT_CHARACTER not in item["Key"]), None)
         if key is not None:
             call("get_object", Bucket=bucket, Key=key, Range="bytes=0-0")
 

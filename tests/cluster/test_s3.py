@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from typing import TYPE_CHECKING
 
@@ -92,6 +93,27 @@ def test_what_is_uploaded_changed_or_deleted_is_followed(photos: Prefix, results
     scratch.upload(second.networks, "06_models/networks")
     run_here(results.store, tmp_path, *NO_REPORT, parameters=parameters_of(photos, scratch))
     assert scratch.download(tmp_path / "scratch").csv_bytes() == second.csv_bytes()
+
+
+def test_names_that_xml_cannot_carry_are_rejected(photos: Prefix, results: Prefix, tmp_path: Path) -> None:
+    good = ["Pear/1.jpg", "Pear/2.jpg", "Pear/tab\t.jpg", "Pear/\ufffd.jpg"]
+    for seed, name in enumerate((*good, "Pear/bell\a.jpg", "Pear/\x1b[31m.jpg")):
+        photos.put(name, photo(seed))
+    photos.put("Pear/empty.jpg", b"")
+    (photos.store.folder / photos.bucket / "photos" / "Pear" / os.fsdecode(b"caf\xe9.jpg")).write_bytes(photo(9))
+    run_here(
+        results.store, tmp_path, "--to-outputs", "pca_features_csv,rejected_images", parameters=parameters_of(photos, results)
+    )
+    outputs = results.download(tmp_path / "results")
+    assert exported_names(outputs, photos) == sorted(good)
+    reasons = outputs.rejected_images().set_index("path")["reason"]
+    unknown = "the name has characters that a listing of S3 cannot carry: rename the object"
+    assert {path.removeprefix(f"{photos.uri}/Pear/"): reason for path, reason in reasons.items()} == {
+        "bell\ufffd.jpg": unknown,
+        "\ufffd[31m.jpg": unknown,
+        "caf\ufffd.jpg": unknown,
+        "empty.jpg": "empty file",
+    }
 
 
 def test_a_store_that_falters_is_waited_for(sample: Prefix, results: Prefix, local_run: Outputs, tmp_path: Path) -> None:

@@ -8,6 +8,10 @@ from urllib.parse import unquote
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from fruit_features.object_store import REPLACEMENT_CHARACTER
+
+NOT_IN_XML = "the name has characters that a listing of S3 cannot carry: rename the object"
+
 
 def list_photos(images: DataFrame) -> DataFrame:
     """List the photos with their labels, without reading them.
@@ -27,7 +31,7 @@ def list_photos(images: DataFrame) -> DataFrame:
 
 
 def _list_empty_files(images: DataFrame) -> DataFrame:
-    """List the files of no bytes, which Spark's own file sources leave out.
+    """List the files that Spark's own file sources leave out: those of no bytes, and those that it does not find again.
 
     Nor does Spark tell when they were modified: that is given as the beginning of time.
     """
@@ -39,7 +43,7 @@ def _list_empty_files(images: DataFrame) -> DataFrame:
         _label("path"),
         F.lit(0).cast("bigint").alias("length"),
         F.timestamp_seconds(F.lit(0)).alias("modificationTime"),
-        F.lit(None).cast("string").alias("error"),
+        F.when(F.col("path").contains(REPLACEMENT_CHARACTER), NOT_IN_XML).alias("error"),
     )
 
 
