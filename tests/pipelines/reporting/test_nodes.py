@@ -161,6 +161,16 @@ def test_what_looks_like_markup_is_shown_as_it_is(spark: SparkSession) -> None:
     assert trace.hovertext[0] == "&lt;b&gt;x.jpg"
 
 
+def test_a_label_is_no_template_of_a_hover_text(spark: SparkSession) -> None:
+    rows = [("file:/p/x.jpg", "%{x} <extra>$y$", 1.0, 2.0)]
+    (trace,) = plot_scatter(
+        spark.createDataFrame(rows, "path string, label string, pca_1 float, pca_2 float"), parameters()
+    ).data
+    assert list(trace.meta) == ["%{x} &lt;extra&gt;$y$"]
+    assert "$y$" not in trace.hovertemplate
+    assert "label=%{meta[0]}<br>pca_1=%{x}<br>pca_2=%{y}" in trace.hovertemplate
+
+
 def test_a_long_label_is_cut_in_the_legend_only(spark: SparkSession) -> None:
     rows = [(f"file:/p/{end}.jpg", f"<{'x' * 200}{end}", 1.0) for end in "ab"]
     traces = plot_scatter(spark.createDataFrame(rows, "path string, label string, pca_1 float"), parameters()).data

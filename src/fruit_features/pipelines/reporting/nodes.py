@@ -103,7 +103,14 @@ def plot_scatter(pca_features: DataFrame, parameters: ReportingParameters) -> go
         points, x=axes[0], y=axes[-1], color="label", hover_name="photo", title=f"{shown} on the leading components"
     )
     return figure.for_each_trace(
-        lambda trace: trace.update(name=_as_text(_shorten(html.unescape(trace.name), _LONGEST_IN_A_LEGEND)))
+        lambda trace: trace.update(
+            name=_as_text(_shorten(html.unescape(trace.name), _LONGEST_IN_A_LEGEND)),
+            # Plotly Express writes the label into the template, where %{x} in a label would be replaced by a number.
+            meta=[trace.name],
+            hovertemplate=(
+                f"<b>%{{hovertext}}</b><br><br>label=%{{meta[0]}}<br>{axes[0]}=%{{x}}<br>{axes[-1]}=%{{y}}<extra></extra>"
+            ),
+        )
     )
 
 
