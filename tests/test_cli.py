@@ -10,9 +10,11 @@ import signal
 import subprocess
 import sys
 import time
+import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pexpect
 import psutil
 import pytest
 from click.testing import CliRunner
@@ -20,8 +22,9 @@ from kedro.io import DataCatalog, DatasetError
 from kedro_datasets.json import JSONDataset
 
 from fruit_features.__main__ import main
-from fruit_features.cli import cli, run, summarize_error
+from fruit_features.cli import _OneScreenCommand, cli, run, summarize_error
 from fruit_features.saved_files import RECORD
+from tests.killing import kill_all, marked_environment, wait_until_gone
 from tests.photos import encoded, fruit
 from tests.runs import PROJECT, Outputs
 
@@ -174,7 +177,17 @@ def test_the_package_s_command_knows_the_other_commands(
     assert said in capsys.readouterr().out
 
 
-def test_ctrl_c_ends_a_run_within_seconds_and_says_what_is_kept(full_run: Outputs, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("received", "exit_code", "stopped"),
+    [
+        (signal.SIGINT, 130, "Stopped"),  # Ctrl-C
+        (signal.SIGTERM, 143, "Stopped by SIGTERM"),
+        (signal.SIGHUP, 129, "Stopped by SIGHUP"),
+    ],
+)
+def test_ctrl_c_and_signals_end_a_run_within_seconds_and_say_what_is_kept(
+    received: signal.Signals, exit_code: int, stopped: str, full_run: Outputs, tmp_path: Path
+) -> None:
     photos, outputs = tmp_path / "photos" / "Pear", full_run.with_networks_only(tmp_path / "data")
     photos.mkdir(parents=True)
     (photos / "0.jpg").write_bytes(encoded(fruit("Pear", 0), "JPEG"))
@@ -195,12 +208,15 @@ def test_ctrl_c_ends_a_run_within_seconds_and_says_what_is_kept(full_run: Output
     descendants = psutil.Process(process.pid).children(recursive=True)
     assert any("java" in child.name() for child in descendants)
     pressed = time.monotonic()
-    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to everybody in the foreground
+    if received == signal.SIGINT:
+        os.killpg(process.pid, received)  # as a terminal does: to everybody in the foreground
+    else:
+        process.send_signal(received)  # as `kill` does
     output, _ = process.communicate(timeout=60)
     assert time.monotonic() - pressed < 20
-    assert process.returncode == 130, output
+    assert process.returncode == exit_code, output
     kept = f"{saved[1]} of 3,000 photos to featurize are kept in the feature store"
-    assert output == f"\nStopped. {kept}: the same command goes on from there.\n", (
+    assert output == f"\n{stopped}. {kept}: the same command goes on from there.\n", (
         "nor do Java and the workers say that they were ended"
     )
     _, alive = psutil.wait_procs(descendants, timeout=20)
@@ -208,3 +224,52 @@ def test_ctrl_c_ends_a_run_within_seconds_and_says_what_is_kept(full_run: Output
     n_saved = int(saved[1].replace(",", ""))
     assert 0 < n_saved < 3000
     assert len(outputs.feature_store()) == n_saved
+
+
+@pytest.mark.parametrize("on_ctrl_c", [signal.default_int_handler, signal.SIG_IGN], ids=["foreground", "background"])
+@pytest.mark.parametrize(("received", "exit_code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_a_signal_ends_any_command_and_handlers_are_as_before(
+    received: signal.Signals, exit_code: int, on_ctrl_c: signal._HANDLER
+) -> None:
+    command = _OneScreenCommand("similar", callback=lambda: signal.raise_signal(received))
+    before = signal.signal(signal.SIGINT, on_ctrl_c)
+    try:
+        result = CliRunner().invoke(command, [])
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert (result.exit_code, result.output) == (exit_code, f"\nStopped by {received.name}.\n")
+    assert signal.getsignal(received) is signal.SIG_DFL
+
+
+def test_nohup_keeps_its_word() -> None:
+    command = _OneScreenCommand("run", callback=lambda: signal.raise_signal(signal.SIGHUP))
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        assert CliRunner().invoke(command, []).exit_code == 0
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_a_terminal_that_is_closed_ends_a_run_and_all_that_it_started(
+    full_run: Outputs, photo_tree: PhotoTree, tmp_path: Path
+) -> None:
+    outputs, mark = full_run.with_networks_only(tmp_path / "data"), uuid.uuid4().hex
+    roots = f"images_root={photo_tree.root},output_root={outputs.root}"
+    child = pexpect.spawn(
+        sys.executable,
+        ["-m", "kedro", "run", "--env", "test", "--params", roots],
+        cwd=str(PROJECT),
+        env=marked_environment(mark),
+        timeout=300,
+    )
+    try:
+        child.expect("Listing the photos")
+        child.ptyproc.fileobj.close()  # upon which the system sends SIGHUP to everybody in the foreground
+        closed = time.monotonic()
+        _, status = os.waitpid(child.pid, 0)
+        assert time.monotonic() - closed < 20
+        assert os.waitstatus_to_exitcode(status) == 129
+        wait_until_gone(mark)
+    finally:
+        kill_all(mark)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import random
+import signal
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -151,6 +153,24 @@ def check_results(undisturbed: Undisturbed, outputs: Outputs) -> None:
 
 def test_a_run_killed_within_a_chunk_is_continued(undisturbed: Undisturbed, outputs: Outputs) -> None:
     kill_a_run(undisturbed, outputs, "driver and jvm", HALF_A_CHUNK_IS_WRITTEN, 0)
+    check_the_next_run(undisturbed, outputs)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("to_all", [False, True], ids=["driver", "all"])
+@pytest.mark.parametrize(("received", "exit_code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_a_run_that_a_signal_ended_is_continued(
+    received: signal.Signals, exit_code: int, *, to_all: bool, undisturbed: Undisturbed, outputs: Outputs
+) -> None:
+    with started_run(undisturbed.photos, outputs) as run:
+        run.wait_for(HALF_A_CHUNK_IS_WRITTEN)
+        for process in VICTIMS["all" if to_all else "driver"](run):
+            with suppress(psutil.NoSuchProcess):
+                process.send_signal(received)
+        assert run.process.wait(20) == exit_code, run.text
+        run.wait_for_the_last()
+    assert f"Stopped by {received.name}. " in run.text
+    assert "Traceback" not in run.text
     check_the_next_run(undisturbed, outputs)
 
 

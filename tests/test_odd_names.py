@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import pytest
 
+from fruit_features.pipelines.featurization.nodes import UNREADABLE
 from tests.photos import encoded, fruit
 from tests.runs import Outputs, as_path, run_project
 
@@ -137,4 +138,4 @@ def test_a_photo_that_may_not_be_read_is_rejected(full_run: Outputs, tmp_path: P
     write_photo(root / "Pear" / "closed.jpg", 4).chmod(0)
     outputs = run_project(root, full_run.with_networks_only(tmp_path / "data"))
     assert exported(outputs).keys() == good
-    assert outputs.rejected_images()["reason"].tolist() == ["could not be read: it vanished, or may not be read"]
+    assert outputs.rejected_images()["reason"].tolist() == [UNREADABLE]

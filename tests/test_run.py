@@ -160,7 +160,7 @@ def test_labels_are_told_apart(full_run: Outputs) -> None:
 def test_the_page_shows_photos_of_every_label_and_names_the_rejected_ones(full_run: Outputs, photo_tree: PhotoTree) -> None:
     page = full_run.report()
     for label in COLOURS:
-        assert f"<h3>{label} <small>" in page
+        assert f"<h3><bdi>{label}</bdi> <small>" in page
     assert page.count('src="data:image/jpeg;base64,') == 4 * len(COLOURS)
     for path in photo_tree.bad:
         assert f">{path.name}</span>" in page
@@ -179,7 +179,7 @@ def test_markup_in_a_label_stays_text(full_run: Outputs, few_photos: Path, tmp_p
     label = '<img src=x onerror=alert(1)> & "co"'
     (few_photos / "Pear").rename(few_photos / label)
     page = run_project(few_photos, full_run.with_networks_only(tmp_path / "data")).report()
-    assert "<h3>&lt;img src=x onerror=alert(1)&gt; &amp; &quot;co&quot; <small>5</small></h3>" in page
+    assert "<h3><bdi>&lt;img src=x onerror=alert(1)&gt; &amp; &quot;co&quot;</bdi> <small>5</small></h3>" in page
     assert "<img src=x" not in page
 
 

@@ -6,7 +6,9 @@ import contextlib
 import logging
 import re
 import shlex
+import signal
 import sys
+import threading
 import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +19,7 @@ from kedro.framework.cli.utils import CONTEXT_SETTINGS, KedroCliError, _split_pa
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from types import FrameType
 
     from fruit_features.inference import Network, StoredNetwork
     from fruit_features.pipelines.featurization.parameters import FeaturizationParameters
@@ -62,7 +65,13 @@ _NO_NETWORK = (
     "06_models/networks of that run's output_root to this one's"
 )
 
-_INTERRUPTED = 130  # what shells report for a command that Ctrl-C ended
+_ENDED_LIKE_CTRL_C = (signal.SIGTERM, signal.SIGHUP)
+"""What `kill`, `docker stop`, systemd and batch systems send, and a terminal that is closed."""
+
+_RECEIVED = "fruit_features.received"
+"""Key of the signal that ends a command, in the command's `Context.meta`."""
+
+_ENDED_BY_A_SIGNAL = 128  # shells report this and the signal's number for a command that a signal ended: 130 for Ctrl-C
 
 
 class _OneScreenError(KedroCliError):
@@ -103,7 +112,7 @@ class _OneScreenCommand(click.Command):
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
-            with _node_errors_said_once():
+            with _other_signals_end_it_like_ctrl_c(ctx), _node_errors_said_once():
                 return super().invoke(ctx)
         except (click.exceptions.Exit, click.Abort):
             raise
@@ -113,10 +122,41 @@ class _OneScreenCommand(click.Command):
             raise _OneScreenError(error.format_message(), ctx.command_path) from error.__cause__
         except KeyboardInterrupt:
             _cancel_java_s_work()
-            click.secho(f"\n{_describe_stop() if self.name == 'run' else 'Stopped.'}", err=True)
-            ctx.exit(_INTERRUPTED)
+            received = ctx.meta.get(_RECEIVED)
+            stopped = f"Stopped by {received.name}" if received else "Stopped"
+            with contextlib.suppress(OSError):  # of a terminal that has been closed
+                click.secho(f"\n{stopped}.{f' {_describe_kept()}' if self.name == 'run' else ''}", err=True)
+            ctx.exit(_exit_code_of_a_stop(ctx))
         except Exception as error:
             raise _OneScreenError(summarize_error(error), ctx.command_path) from error
+
+
+@contextlib.contextmanager
+def _other_signals_end_it_like_ctrl_c(ctx: click.Context) -> Iterator[None]:
+    """Let SIGTERM and SIGHUP do what Ctrl-C does at that moment. One that is ignored, as `nohup` has it, stays ignored."""
+
+    def end(number: int, frame: FrameType | None) -> None:
+        ctx.meta[_RECEIVED] = signal.Signals(number)
+        on_ctrl_c = signal.getsignal(signal.SIGINT)
+        if not callable(on_ctrl_c):  # Ctrl-C itself is ignored, as in a job in the background of a script
+            raise KeyboardInterrupt
+        on_ctrl_c(signal.SIGINT, frame)
+
+    if threading.current_thread() is not threading.main_thread():  # Python allows no other thread to handle signals
+        yield
+        return
+    handled = [number for number in _ENDED_LIKE_CTRL_C if signal.getsignal(number) is signal.SIG_DFL]
+    for number in handled:
+        signal.signal(number, end)
+    try:
+        yield
+    finally:
+        for number in handled:
+            signal.signal(number, signal.SIG_DFL)
+
+
+def _exit_code_of_a_stop(ctx: click.Context) -> int:
+    return _ENDED_BY_A_SIGNAL + int(ctx.meta.get(_RECEIVED, signal.SIGINT))
 
 
 @contextlib.contextmanager
@@ -167,10 +207,10 @@ def summarize_error(error: BaseException) -> str:
     return re.sub(r":\s{2,}", ": ", _VALIDATION_NOISE.sub("", message)).strip()
 
 
-def _describe_stop() -> str:
+def _describe_kept() -> str:
     """Say what the feature store holds of a run that was stopped.
 
-    The chunk at work does not count. If Ctrl-C came in the very moment in which it was saved, it is kept all the same.
+    The chunk at work does not count. If the signal came in the very moment in which it was saved, it is kept all the same.
     """
     from fruit_features.progress import current_run
     from fruit_features.wording import count_of
@@ -180,13 +220,13 @@ def _describe_stop() -> str:
         kept = "Photos that runs have featurized stay in the feature store"
     else:
         kept = f"{saved.done:,} of {count_of(saved.total, 'photo')} to featurize are kept in the feature store"
-    return f"Stopped. {kept}: the same command goes on from there."
+    return f"{kept}: the same command goes on from there."
 
 
 def _cancel_java_s_work() -> None:
     """Let nothing be saved any more, and keep Java from logging as errors that its tasks and their workers end.
 
-    The connection that Ctrl-C cut short is not used again: Py4J opens another one for these calls.
+    The connection that was cut short is not used again: Py4J opens another one for these calls.
     """
     pyspark = sys.modules.get("pyspark")
     context = pyspark and pyspark.SparkContext._active_spark_context  # noqa: SLF001
@@ -340,10 +380,10 @@ def submit(ctx: click.Context, /, params: tuple[str, dict[str, Any]], region: st
         raise click.ClickException(str(error)) from error
     except deploying.StoppedWaitingError as stopped:
         click.secho(f"\n{stopped}", err=True)
-        ctx.exit(_INTERRUPTED)
+        ctx.exit(_exit_code_of_a_stop(ctx))
     except KeyboardInterrupt:
         click.secho("\nStopped before the job was started; what is uploaded already will not be uploaded again.", err=True)
-        ctx.exit(_INTERRUPTED)
+        ctx.exit(_exit_code_of_a_stop(ctx))
 
 
 run = _OneScreenCommand(

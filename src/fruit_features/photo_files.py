@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+import pyarrow as pa
 from pyarrow import fs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
-
-    import pyarrow as pa
 
 S3_SCHEMES = frozenset({"s3", "s3a", "s3n"})
 
@@ -21,6 +21,21 @@ MAX_BYTES_AHEAD = 2**26
 
 _file_systems: dict[str, fs.FileSystem] = {}
 """By scheme and authority: a process connects once."""
+
+
+class ListedPhoto(NamedTuple):
+    """A photo as the listing knows it.
+
+    Attributes:
+        path: As Spark spells it: `file:/folder/a b.jpg`, `s3a://bucket/a b.jpg`.
+        length: Bytes.
+        modified: When it was modified, in milliseconds since the epoch as Spark lists it; None if that is not compared.
+
+    """
+
+    path: str
+    length: int
+    modified: int | None = None
 
 
 @dataclass(frozen=True)
@@ -36,14 +51,15 @@ class PhotoReader:
     n_ahead: int
     s3: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
-    def read(self, files: Iterable[tuple[str, int]]) -> Iterator[bytes | None]:
+    def read(self, photos: Iterable[ListedPhoto]) -> Iterator[bytes | None]:
         """Read photos.
 
         Args:
-            files: Paths as Spark spells them (`file:/folder/a b.jpg`, `s3a://bucket/a b.jpg`), and lengths in bytes.
+            photos: In the order in which their contents are wanted.
 
         Yields:
-            The content of each; None if it is gone, may not be read, or has another length by now.
+            The content of each; None if it is gone, may not be read, or has changed since the listing: it has another length,
+            or, on a local disk, another time of modification.
 
         Raises:
             OSError: The file system fails, rather than one file.
@@ -53,20 +69,20 @@ class PhotoReader:
         n_bytes = 0
         pool = ThreadPoolExecutor(self.n_ahead, "read photos")
         try:
-            for path, length in files:
-                while waiting and (len(waiting) == self.n_ahead or n_bytes + length > MAX_BYTES_AHEAD):
+            for photo in photos:
+                while waiting and (len(waiting) == self.n_ahead or n_bytes + photo.length > MAX_BYTES_AHEAD):
                     content, its_length = waiting.popleft()
                     n_bytes -= its_length
                     yield content.result()
-                waiting.append((pool.submit(self._read, path, length), length))
-                n_bytes += length
+                waiting.append((pool.submit(self._read, photo), photo.length))
+                n_bytes += photo.length
             for content, _ in waiting:
                 yield content.result()
         finally:
             pool.shutdown(cancel_futures=True)
 
-    def _read(self, path: str, length: int) -> bytes | None:
-        scheme, _, place = path.partition(":")
+    def _read(self, photo: ListedPhoto) -> bytes | None:
+        scheme, _, place = photo.path.partition(":")
         try:
             if scheme == "file":
                 file_system, name = _local(), f"/{place.lstrip('/')}"
@@ -76,13 +92,15 @@ class PhotoReader:
                 name = f"{authority}/{key}" if scheme in S3_SCHEMES else f"/{key}"
             with file_system.open_input_file(name) as file:
                 content: bytes = file.read()
+            if scheme == "file" and photo.modified not in {None, _modified(name)}:
+                return None
         except (FileNotFoundError, PermissionError):
             return None
         except OSError as error:
             if scheme == "file" or "ACCESS_DENIED" in str(error):  # one file's fault
                 return None
             raise
-        return content if len(content) == length else None
+        return content if len(content) == photo.length else None
 
     def _connect(self, scheme: str, authority: str) -> fs.FileSystem:
         key = f"{scheme}://{authority}"
@@ -96,9 +114,18 @@ class PhotoReader:
         return _file_systems[key]
 
 
-def files_of(batch: pa.RecordBatch) -> Iterator[tuple[str, int]]:
-    """What `PhotoReader.read` takes, from a batch of a listing: path, length."""
-    return zip(batch.column("path").to_pylist(), batch.column("length").to_pylist(), strict=True)
+def listed_photos(batch: pa.RecordBatch) -> Iterator[ListedPhoto]:
+    """What `PhotoReader.read` takes, from a batch of a listing: path, length, and modificationTime if it is there."""
+    paths, lengths = batch.column("path").to_pylist(), batch.column("length").to_pylist()
+    if "modificationTime" not in batch.schema.names:
+        return map(ListedPhoto, paths, lengths)
+    microseconds = batch.column("modificationTime").cast(pa.int64()).to_pylist()
+    return map(ListedPhoto, paths, lengths, (None if number is None else number // 1000 for number in microseconds))
+
+
+def _modified(path: str) -> int:
+    """When a local file was modified, in milliseconds since the epoch, as Java rounds it."""
+    return os.stat(path).st_mtime_ns // 1_000_000  # noqa: PTH116 - a Path for every photo takes longer than this
 
 
 def _local() -> fs.FileSystem:

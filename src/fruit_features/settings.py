@@ -16,6 +16,7 @@ from fruit_features.hooks import (
     SavedFilesHooks,
     SparkHooks,
     StageInputHooks,
+    WriteAccessHooks,
 )
 
 # Kedro's own business, at every start: it registers its resolvers by a function that OmegaConf is about to rename.
@@ -31,6 +32,7 @@ HOOKS = (
     OutputLockHooks(),
     StageInputHooks(),
     SavedFilesHooks(),
+    WriteAccessHooks(),
     ObjectStoreHooks(),
     ImagesRootHooks(),
     ParameterHooks(),

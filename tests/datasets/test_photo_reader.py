@@ -8,6 +8,7 @@ import pytest
 from kedro.io import DatasetError
 
 from fruit_features.datasets import PhotoReaderDataset
+from fruit_features.photo_files import ListedPhoto
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 def test_what_is_loaded_reads_photos(tmp_path: Path) -> None:
     (tmp_path / "1.jpg").write_bytes(b"content")
-    assert list(PhotoReaderDataset(n_ahead=2).load().read([(f"file:{tmp_path}/1.jpg", 7)])) == [b"content"]
+    assert list(PhotoReaderDataset(n_ahead=2).load().read([ListedPhoto(f"file:{tmp_path}/1.jpg", 7)])) == [b"content"]
 
 
 def test_settings_are_passed_on_and_null_stands_for_none() -> None:

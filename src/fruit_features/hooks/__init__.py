@@ -9,6 +9,7 @@ from fruit_features.hooks.run_report import RunReportHooks
 from fruit_features.hooks.saved_files import SavedFilesHooks
 from fruit_features.hooks.spark import SparkHooks
 from fruit_features.hooks.stage_inputs import StageInputHooks
+from fruit_features.hooks.write_access import WriteAccessHooks
 
 __all__ = [
     "ImagesRootHooks",
@@ -20,5 +21,6 @@ __all__ = [
     "SavedFilesHooks",
     "SparkHooks",
     "StageInputHooks",
+    "WriteAccessHooks",
     "top_level_parameter",
 ]

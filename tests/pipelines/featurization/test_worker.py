@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -55,13 +54,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def record_batch(folder: Path, names: Sequence[str]) -> pa.RecordBatch:
-    sizes = [path.stat().st_size if path.exists() else 100 for path in map(folder.joinpath, names)]
+    files = [path.stat() if path.exists() else None for path in map(folder.joinpath, names)]
     return pa.RecordBatch.from_pydict(
         {
             "path": pa.array([f"file:{folder / name}" for name in names], pa.string()),
-            "length": pa.array(sizes, pa.int64()),
+            "length": pa.array([file.st_size if file else 100 for file in files], pa.int64()),
             "modificationTime": pa.array(
-                [dt.datetime(2026, 1, 1, second=row) for row in range(len(names))], pa.timestamp("us", "UTC")
+                [file.st_mtime_ns // 1_000_000 * 1000 if file else row for row, file in enumerate(files)],
+                pa.timestamp("us", "UTC"),
             ),
         }
     )

@@ -161,6 +161,17 @@ def test_what_looks_like_markup_is_shown_as_it_is(spark: SparkSession) -> None:
     assert trace.hovertext[0] == "&lt;b&gt;x.jpg"
 
 
+def test_a_label_is_no_template_of_a_hover_text(spark: SparkSession) -> None:
+    rows = [("file:/p/x.jpg", "%{x} <extra>$y$", 1.0, 2.0)]
+    (trace,) = plot_scatter(
+        spark.createDataFrame(rows, "path string, label string, pca_1 float, pca_2 float"), parameters()
+    ).data
+    assert trace.customdata.tolist() == [["%{x} &lt;extra&gt;$y$"]]
+    assert trace.meta is None, "else Plotly takes the name in the legend for a template"
+    assert "$y$" not in trace.hovertemplate
+    assert "label=%{customdata[0]}<br>pca_1=%{x}<br>pca_2=%{y}" in trace.hovertemplate
+
+
 def test_a_long_label_is_cut_in_the_legend_only(spark: SparkSession) -> None:
     rows = [(f"file:/p/{end}.jpg", f"<{'x' * 200}{end}", 1.0) for end in "ab"]
     traces = plot_scatter(spark.createDataFrame(rows, "path string, label string, pca_1 float"), parameters()).data
@@ -168,7 +179,8 @@ def test_a_long_label_is_cut_in_the_legend_only(spark: SparkSession) -> None:
     for trace in traces:
         assert trace.name.startswith("&lt;xxx")
         assert len(trace.name) < 70
-        assert f"{'x' * 200}" in trace.hovertemplate
+        assert f"{'x' * 200}" in trace.customdata[0][0]
+        assert "%{customdata[0]}" in trace.hovertemplate
 
 
 # --- bars -------------------------------------------------------------------------------------------------------------

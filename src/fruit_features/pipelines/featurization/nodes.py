@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import pandas as pd
@@ -19,7 +19,7 @@ from fruit_features.feature_store import PHOTO_KEY
 from fruit_features.imaging import ImageError, decode
 from fruit_features.inference import Network, StoredNetwork, get_engine, openvino
 from fruit_features.pca import PcaModel
-from fruit_features.photo_files import PhotoReader
+from fruit_features.photo_files import ListedPhoto, PhotoReader
 from fruit_features.pipelines.featurization.chunks import PHOTO_OVERHEAD, Pace, count_tasks, plan_chunks
 from fruit_features.pipelines.featurization.fingerprint import (
     fingerprint_calibrated,
@@ -42,7 +42,7 @@ MAX_LENGTH = 2**29
 
 EMPTY = "empty file"
 TOO_LONG = f"too long: exceeds {MAX_LENGTH >> 20} MiB"
-UNREADABLE = "could not be read: it vanished, or may not be read"
+UNREADABLE = "could not be read: it vanished, has changed since it was listed, or may not be read"
 
 _WORKER_SCHEMA = StructType(
     [
@@ -164,7 +164,7 @@ def featurize_photos(
 
     Yields:
         path, length, modificationTime, features array<float> or null, error or null, fingerprint; no row for a photo that
-        is gone, or may not be read, by now.
+        is gone, has changed since the listing, or may not be read.
 
     """
     readable = pending_photos.where(_can_be_read())
@@ -316,21 +316,21 @@ def _decode_all(
 ) -> NDArray[np.uint8]:
     """Decode those of a few photos that can be: uint8 (n_decoded, size, size, 3), in the order of their paths."""
     decoded = []
-    files: Sequence[tuple[str, int]] = photos.select("path", "length").orderBy("path").collect()
-    if not files:
+    chosen = [ListedPhoto(row["path"], row["length"]) for row in photos.orderBy("path").collect()]
+    if not chosen:
         raise ValueError(
             f"featurization.n_calibration_photos={parameters.n_calibration_photos}: no photo was chosen to calibrate the int8 "
             "network on, as they are chosen by chance, about that many. Give a larger number (300 is the default), another "
             "featurization.calibration_seed, or featurization.precision=bf16"
         )
-    for content in photo_reader.read(files):
+    for content in photo_reader.read(chosen):
         if content is None:
             continue
         with contextlib.suppress(ImageError):
             decoded.append(decode(content, size, **parameters.decoding))
     if not decoded:
         raise ValueError(
-            f"precision=int8 needs photos to calibrate on, and none of the {len(files):,} that were chosen could be decoded: "
+            f"precision=int8 needs photos to calibrate on, and none of the {len(chosen):,} that were chosen could be decoded: "
             "give a larger featurization.n_calibration_photos, or featurization.precision=bf16"
         )
     return np.stack(decoded)

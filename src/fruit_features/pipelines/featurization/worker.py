@@ -14,7 +14,7 @@ from pyspark import TaskContext
 
 from fruit_features.imaging import ImageError, decode
 from fruit_features.inference import get_engine
-from fruit_features.photo_files import files_of
+from fruit_features.photo_files import listed_photos
 from fruit_features.pipelines.featurization.isolation import decode_in_child
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ class PhotoFeaturizer:
         decode_photo = decode_in_child if task is not None and task.attemptNumber() else decode
         photos = np.zeros((self._batch_size, input_size, input_size, 3), np.uint8)
         batches, ahead = tee(batches)
-        contents = self._reader.read(file for batch in ahead for file in files_of(batch))
+        contents = self._reader.read(photo for batch in ahead for photo in listed_photos(batch))
         for batch in batches:
             features = np.empty((len(batch), n_features), np.float32)
             was_read = np.ones(len(batch), bool)

@@ -100,10 +100,23 @@ def plot_scatter(pca_features: DataFrame, parameters: ReportingParameters) -> go
     points["photo"] = [_as_text(path.rsplit("/", 1)[-1]) for path in points["path"]]
     points["label"] = [_as_text(label) for label in points["label"]]
     figure = px.scatter(
-        points, x=axes[0], y=axes[-1], color="label", hover_name="photo", title=f"{shown} on the leading components"
+        points,
+        x=axes[0],
+        y=axes[-1],
+        color="label",
+        hover_name="photo",
+        custom_data=["label"],
+        title=f"{shown} on the leading components",
     )
     return figure.for_each_trace(
-        lambda trace: trace.update(name=_as_text(_shorten(html.unescape(trace.name), _LONGEST_IN_A_LEGEND)))
+        lambda trace: trace.update(
+            name=_as_text(_shorten(html.unescape(trace.name), _LONGEST_IN_A_LEGEND)),
+            # Plotly Express writes the label into the template, where %{x} in a label would be replaced by a number. With the
+            # label as `meta` of the trace, Plotly would take the names in the legend for templates, too.
+            hovertemplate=(
+                f"<b>%{{hovertext}}</b><br><br>label=%{{customdata[0]}}<br>{axes[0]}=%{{x}}<br>{axes[-1]}=%{{y}}<extra></extra>"
+            ),
+        )
     )
 
 

@@ -211,7 +211,7 @@ def _contact_sheet(contact_sheet: pd.DataFrame) -> str:
     sheets = []
     for label, photos in contact_sheet.groupby("label", sort=False):
         pictures = "".join(_picture(row["path"], row["thumbnail"]) for row in photos.to_dict("records"))
-        heading = f"<h3>{escape(str(label))} <small>{int(photos['n_photos'].iloc[0]):,}</small></h3>"
+        heading = f"<h3><bdi>{escape(str(label))}</bdi> <small>{int(photos['n_photos'].iloc[0]):,}</small></h3>"
         sheets.append(f'<div>{heading}<div class="photos">{pictures}</div></div>')
     return "\n".join(['<div class="labels">', *sheets, "</div>"])
 

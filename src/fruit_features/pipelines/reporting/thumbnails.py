@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from fruit_features.imaging import ImageError, thumbnail
-from fruit_features.photo_files import files_of
+from fruit_features.photo_files import listed_photos
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -42,7 +42,7 @@ class PhotoShrinker:
 
         """
         for batch in batches:
-            contents = self._reader.read(files_of(batch))
+            contents = self._reader.read(listed_photos(batch))
             thumbnails = pa.array([None if content is None else _shrink(content) for content in contents], pa.binary())
             yield pa.RecordBatch.from_arrays([batch.column("path"), thumbnails], ["path", "thumbnail"])
 
