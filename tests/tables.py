@@ -42,4 +42,4 @@ def with_outcomes(photos: DataFrame, rejected: DataFrame) -> DataFrame:
         rejected: path, reason.
 
     """
-    return photos.join(rejected.selectExpr("path", "reason AS error"), "path", "left")
+    return photos.drop("error").join(rejected.selectExpr("path", "reason AS error"), "path", "left")

@@ -214,6 +214,30 @@ def test_the_next_run_need_not_wait_for_the_java_of_a_killed_driver(
     check_results(undisturbed, outputs)
 
 
+@pytest.mark.parametrize(
+    ("file", "delay"),
+    [
+        ("06_models/networks/*/.*", 0.0),  # a file of the network is being written
+        pytest.param("06_models/networks/*/*.xml", 0.0, marks=pytest.mark.slow),  # not all of its files are there
+        pytest.param("04_feature/.lock", 8.0, marks=pytest.mark.slow),  # Spark starts, or Keras builds
+    ],
+)
+def test_a_run_killed_while_it_builds_its_network_leaves_none(
+    file: str, delay: float, undisturbed: Undisturbed, tmp_path: Path
+) -> None:
+    outputs = Outputs(tmp_path / "data")
+    with started_run(undisturbed.photos, outputs) as run:
+        run.kill_after(Moment(file=file), delay, VICTIMS["driver and jvm"])
+        run.wait_for_the_last()
+    assert list(outputs.networks.glob("*/network.json")) == []
+    complete_run(undisturbed.photos, outputs)
+    check_results(undisturbed, outputs)
+    (record,) = outputs.networks.glob("*/network.json")
+    whole = undisturbed.outputs.networks / record.parent.name
+    for name in json.loads(record.read_text())["files"]:
+        assert (record.parent / name).read_bytes() == (whole / name).read_bytes()
+
+
 # --- workers ----------------------------------------------------------------------------------------------------------
 
 

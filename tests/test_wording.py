@@ -1,10 +1,10 @@
-"""Numbers as the terminal and the log write them."""
+"""Numbers and names as the terminal and the log write them."""
 
 from __future__ import annotations
 
 import pytest
 
-from fruit_features.wording import count_of, duration, speed
+from fruit_features.wording import count_of, duration, printable, speed
 
 
 @pytest.mark.parametrize(
@@ -35,3 +35,9 @@ def test_a_slow_speed_has_a_decimal(per_second: float, written: str) -> None:
 )
 def test_a_duration_has_hours_only_where_it_is_that_long(seconds: float, written: str) -> None:
     assert duration(seconds) == written
+
+
+def test_a_name_tells_a_terminal_nothing() -> None:
+    assert printable("Golden, 50% \N{PEAR} \u05ea\x1b[31m\n\u202egpj\x00\x7f") == (
+        "Golden, 50% \N{PEAR} \u05ea" + r"\x1b[31m\n\u202egpj\x00\x7f"
+    )

@@ -263,6 +263,7 @@ def similar(photo: Path, top: int, page: Path | None, env: str | None, params: d
     from fruit_features.hooks.saved_files import refuse_damaged
     from fruit_features.pca import PcaModel
     from fruit_features.similar import find_similar, render_similar
+    from fruit_features.wording import printable
 
     with KedroSession.create(env=env, runtime_params=params) as session:
         context = session.load_context()  # type: ignore[attr-defined]
@@ -280,8 +281,9 @@ def similar(photo: Path, top: int, page: Path | None, env: str | None, params: d
     network = _network_of_the_export(model.fingerprint, catalog.load("networks"), parameters, (photo, env, params))
     content, decoding = photo.read_bytes(), parameters.decoding
     found = find_similar(content, exported, network=network, model=model, decoding=decoding, top=top)
-    width = max(map(len, found["label"]), default=0)
-    for path, label, distance in zip(found["path"], found["label"], found["distance"], strict=True):
+    labels = found["label"].map(printable)
+    width = max(map(len, labels), default=0)
+    for path, label, distance in zip(found["path"].map(printable), labels, found["distance"], strict=True):
         click.echo(f"{distance:10.3f}  {label:{width}}  {path}")
     if page is not None:
         page.write_text(render_similar(content, photo.name, found, lambda path: fsspec.open(path).open().read()), "utf-8")

@@ -11,5 +11,5 @@ if TYPE_CHECKING:
 
 
 def escape_formula(column: str) -> Column:
-    """Put an apostrophe where a spreadsheet would see a formula (OWASP's list of its first characters)."""
-    return F.regexp_replace(column, r"^(?=[=+\-@\t\r])", "'").alias(column)
+    """Put an apostrophe where a spreadsheet would see a formula: OWASP's list of its first characters, full-width ones too."""
+    return F.regexp_replace(column, r"^(?=[=+\-@\t\r\n\uFF1D\uFF0B\uFF0D\uFF20])", "'").alias(column)

@@ -1,4 +1,4 @@
-"""How the terminal and the log write numbers: 1 photo, 2,946 photos, 48.1 a second, 1:05."""
+"""How the terminal and the log write numbers (1 photo, 2,946 photos, 48.1 a second, 1:05) and names that come from outside."""
 
 from __future__ import annotations
 
@@ -21,3 +21,8 @@ def duration(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+def printable(text: str) -> str:
+    r"""Write what a terminal would obey or hide as escapes: \x1b, \n, \u202e."""
+    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)

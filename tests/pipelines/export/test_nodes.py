@@ -128,7 +128,7 @@ def test_several_csv_files_are_in_the_order_of_paths_too(features: DataFrame) ->
     assert [path for part in parts for path in part] == PATHS
 
 
-FORMULAS = ["=1+2", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1"]
+FORMULAS = ["=1+2", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "\uff1d1", "\uff0b1", "\uff0d1", "\uff20SUM(A1)"]
 HARMLESS = ["Apple", "1=1", " =1", "a\n=1", "", "'=1"]
 
 

@@ -1,0 +1,114 @@
+"""Labels and names that a page might take for scripts, markup, templates or formulas: they are shown as they are."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.conftest import HOST, free_port, run_to_end, serve
+from tests.photos import encoded, fruit
+from tests.project_copy import copy_project
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from playwright.sync_api import Locator
+
+    from tests.browser.conftest import Tab
+
+pytestmark = pytest.mark.browser
+
+LABELS = [
+    "<script>window.attacked=1<",
+    "<img src=x onerror=window.attacked=1>",
+    "<b>bold<",
+    "<a href=javascript:window.attacked=1>link<",
+    "%{x} %{customdata}",
+    "$x^2$",
+    "=cmd|' calc'!A1",
+    "\u202egpj.exe",
+    "\x01\x1b[31mred",
+    "l" * 250,
+]
+
+
+@pytest.fixture(scope="module")
+def hostile_project(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the project after a run on photos of such labels and names, one of each broken."""
+    project = copy_project(tmp_path_factory.mktemp("hostile") / "project")
+    for number, label in enumerate(LABELS):
+        folder = project / "data" / "01_raw" / "images" / label
+        folder.mkdir(parents=True)
+        for seed in range(2):
+            (folder / f"{label[:200]}{seed}.jpg").write_bytes(encoded(fruit("Pear", 10 * number + seed), "JPEG"))
+        (folder / f"{label[:200]}.jpg").write_text("no photo")
+    run_to_end(project, ".venv/bin/kedro", "run", "--params", "featurization.backbone=efficientnet_lite0")
+    return project
+
+
+@pytest.fixture(scope="module")
+def hostile_viz(hostile_project: Path) -> Iterator[str]:
+    port = free_port()
+    command = (".venv/bin/kedro", "viz", "run", "--no-browser", "--host", HOST, "--port", str(port))
+    with serve(hostile_project, *command, port=port) as url:
+        yield url
+
+
+def check_that_no_label_did_anything(tab: Tab, shown: Locator) -> None:
+    assert tab.page.evaluate("window.attacked") is None
+    assert shown.locator("b, a[href], img[src=x], script").count() == 0
+    assert tab.page.locator("a[href^='javascript']").count() == 0
+    assert tab.errors == []
+
+
+def hover_texts(tab: Tab, plot: Locator) -> str:
+    """Point at every photo of a plot, one after the other: all that is shown."""
+    return "\n".join(
+        plot.first.evaluate(
+            """async plot => {
+                const shown = [];
+                for (let curve = 0; curve < plot.data.length; curve++) {
+                    (plot._Plotly || window.Plotly).Fx.hover(plot, [{curveNumber: curve, pointNumber: 0}]);
+                    await new Promise(resolve => setTimeout(resolve, 200));
+                    shown.push(plot.querySelector('.hoverlayer').textContent);
+                }
+                return shown;
+            }"""
+        )
+    )
+
+
+def test_the_report_shows_labels_as_they_are(tab: Tab, hostile_project: Path) -> None:
+    tab.page.goto((hostile_project / "data" / "08_reporting" / "report.html").as_uri())
+    headings = tab.page.locator(".labels h3 bdi")
+    expect(headings).to_have_count(len(LABELS))
+    assert set(headings.all_text_contents()) == set(LABELS)
+    plot = tab.page.locator("#pca-scatter")
+    legend = plot.locator(".legendtext").all_text_contents()
+    for label in LABELS:
+        assert any(name.rstrip("\u2026") and label.startswith(name.rstrip("\u2026")) for name in legend), (label, legend)
+    said = hover_texts(tab, plot)
+    for label in ("<b>bold<", "<script>window.attacked=1<", "%{x} %{customdata}", "$x^2$"):
+        assert f"label={label}" in said, said
+    for identifier in ("#pca-scatter .legend", "#class-counts .yaxislayer-above", ".labels h3", "td.name"):
+        check_that_no_label_did_anything(tab, tab.page.locator(identifier))
+    tab.picture("hostile labels in the report")
+
+
+def test_kedro_viz_shows_labels_as_they_are(tab: Tab, hostile_viz: str) -> None:
+    tab.page.add_init_script("localStorage.setItem('KedroViz', '{\"showFeatureHints\": false}')")
+    tab.page.goto(hostile_viz)
+    for name, shown in (
+        ("pca_scatter", ".js-plotly-plot .legend"),
+        ("class_counts", ".js-plotly-plot .yaxislayer-above"),
+        ("rejected_sample", "table.preview-table"),
+    ):
+        tab.page.get_by_test_id(f"node-list-tree-item--row--{name}").click()
+        panel = tab.page.locator(".pipeline-metadata--visible")
+        expect(panel.locator(".pipeline-metadata__title")).to_have_text(name)
+        expect(panel.locator(shown).first).to_contain_text("<b>bold<")
+        check_that_no_label_did_anything(tab, panel.locator(shown))
+        tab.picture(f"hostile labels in {name}")
