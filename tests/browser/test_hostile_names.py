@@ -93,7 +93,7 @@ def test_the_report_shows_labels_as_they_are(tab: Tab, hostile_project: Path) ->
     said = hover_texts(tab, plot)
     for label in ("<b>bold<", "<script>window.attacked=1<", "%{x} %{customdata}", "$x^2$"):
         assert f"label={label}" in said, said
-    for identifier in ("#pca-scatter .legend", "#class-counts .yaxislayer-above", ".labels h3", "td.name"):
+    for identifier in ("#pca-scatter .legend", "#class-counts .cartesianlayer", ".labels h3", "td.name"):
         check_that_no_label_did_anything(tab, tab.page.locator(identifier))
     tab.picture("hostile labels in the report")
 
@@ -103,12 +103,15 @@ def test_kedro_viz_shows_labels_as_they_are(tab: Tab, hostile_viz: str) -> None:
     tab.page.goto(hostile_viz)
     for name, shown in (
         ("pca_scatter", ".js-plotly-plot .legend"),
-        ("class_counts", ".js-plotly-plot .yaxislayer-above"),
+        ("class_counts", ".js-plotly-plot .cartesianlayer"),
         ("rejected_sample", "table.preview-table"),
     ):
         tab.page.get_by_test_id(f"node-list-tree-item--row--{name}").click()
         panel = tab.page.locator(".pipeline-metadata--visible")
         expect(panel.locator(".pipeline-metadata__title")).to_have_text(name)
-        expect(panel.locator(shown).first).to_contain_text("<b>bold<")
-        check_that_no_label_did_anything(tab, panel.locator(shown))
+        panel.get_by_role("button", name="Expand preview").click()
+        expanded = tab.page.locator(".pipeline-metadata-modal")
+        expect(expanded.locator(shown).first).to_contain_text("<b>bold<")
+        check_that_no_label_did_anything(tab, expanded.locator(shown))
         tab.picture(f"hostile labels in {name}")
+        expanded.get_by_role("button", name="Back").click()
