@@ -259,7 +259,7 @@ def similar(photo: Path, top: int, page: Path | None, env: str | None, params: d
     import fsspec
     from kedro.framework.session import KedroSession
 
-    from fruit_features.hooks.places import local_path
+    from fruit_features.hooks.places import local_places
     from fruit_features.hooks.saved_files import refuse_damaged
     from fruit_features.pca import PcaModel
     from fruit_features.similar import find_similar, render_similar
@@ -268,10 +268,11 @@ def similar(photo: Path, top: int, page: Path | None, env: str | None, params: d
     with KedroSession.create(env=env, runtime_params=params) as session:
         context = session.load_context()  # type: ignore[attr-defined]
     catalog, parameters = context.catalog, context.params["featurization"]
+    local = local_places(context)
     for name in ("exported_photos", "pca_model"):
         if not catalog.exists(name):
             raise ValueError("nothing has been exported yet: `kedro run` does that, with the same --env and --params")
-        refuse_damaged(local_path(context, name))
+        refuse_damaged(local.get(name))
     model, exported = PcaModel.from_record(catalog.load("pca_model").iloc[0].to_dict()), catalog.load("exported_photos")
     if len(exported.columns) - len(["path", "label"]) != model.n_components:
         raise ValueError(

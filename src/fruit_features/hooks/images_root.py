@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from kedro.framework.hooks import hook_impl
 
-from fruit_features.hooks.places import local_path
+from fruit_features.hooks.places import local_places
 from fruit_features.photo_tree import PhotoTree, glob_to_regex, spell, walk
 from fruit_features.wording import count_of
 
@@ -37,8 +37,9 @@ class ImagesRootHooks:
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
         """Read where the photos are, where the results go, and which names are those of photos."""
-        self._images_root = local_path(context, "images")
-        feature_store = local_path(context, "feature_store")
+        local = local_places(context)
+        self._images_root = local.get("images")
+        feature_store = local.get("feature_store")
         self._output_root = feature_store and feature_store.parents[1]
         name_filter = context.config_loader["catalog"]["images"]["load_args"]["pathGlobFilter"]
         self._is_photo = glob_to_regex(name_filter)

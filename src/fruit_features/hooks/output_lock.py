@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING, Protocol
 from kedro.framework.hooks import hook_impl
 
 from fruit_features import object_store
-from fruit_features.hooks.places import place
+from fruit_features.hooks.places import places
 from fruit_features.lease import Lease, LeaseHeldError, NoConditionalWritesError
 
 if TYPE_CHECKING:
@@ -58,8 +58,9 @@ class OutputLockHooks:
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
         """Read where results and models go, and how long a lock on S3 lasts."""
+        where = places(context)
         self._folders = {
-            parameter: place(context, dataset).rsplit("/", 1)[0]
+            parameter: where[dataset].rsplit("/", 1)[0]
             for parameter, dataset in (("output_root", "feature_store"), ("models_root", "pca_model"))
         }
         self._lease_seconds = float(context.config_loader["locks"]["lease_seconds"])

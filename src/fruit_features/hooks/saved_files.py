@@ -8,7 +8,7 @@ from kedro.framework.hooks import hook_impl
 from kedro.framework.project import pipelines
 
 from fruit_features import saved_files
-from fruit_features.hooks.places import local_path
+from fruit_features.hooks.places import local_places
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,11 +36,7 @@ class SavedFilesHooks:
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
         """Read where tables lie."""
-        self._places = {
-            name: path
-            for name, entry in context.config_loader["catalog"].items()
-            if "filepath" in entry and name not in _OTHERWISE_CHECKED and (path := local_path(context, name)) is not None
-        }
+        self._places = {name: path for name, path in local_places(context).items() if name not in _OTHERWISE_CHECKED}
         self._feature_store = self._places.get("feature_store")
 
     @hook_impl

@@ -8,7 +8,7 @@ from kedro.framework.hooks import hook_impl
 from kedro.framework.project import pipelines
 from kedro.io import DatasetError
 
-from fruit_features.hooks.places import place
+from fruit_features.hooks.places import places
 from fruit_features.pipelines.featurization.fingerprint import (
     describe_differences,
     fingerprint_configuration,
@@ -44,8 +44,7 @@ class StageInputHooks:
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
         """Read where tables lie, and the parameters."""
-        catalog = context.config_loader["catalog"]
-        self._filepaths = {name: place(context, name) for name, entry in catalog.items() if "filepath" in entry}
+        self._filepaths = places(context)
         self._parameters = context.params["featurization"]
 
     @hook_impl

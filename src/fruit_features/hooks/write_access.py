@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from kedro.framework.hooks import hook_impl
 
-from fruit_features.hooks.places import local_path
+from fruit_features.hooks.places import local_places
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,11 +28,7 @@ class WriteAccessHooks:
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
         """Read where tables lie."""
-        self._places = {
-            name: path
-            for name, entry in context.config_loader["catalog"].items()
-            if "filepath" in entry and name not in _MAY_STAY_AS_IT_IS and (path := local_path(context, name)) is not None
-        }
+        self._places = {name: path for name, path in local_places(context).items() if name not in _MAY_STAY_AS_IT_IS}
 
     @hook_impl
     def before_pipeline_run(self, pipeline: Pipeline) -> None:
