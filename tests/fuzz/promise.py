@@ -12,8 +12,8 @@ from fruit_features.imaging import ImageError, decode
 
 SIZE = 16
 SECONDS = 10.0
-MEMORY_MIB = 3072
-"""A photo of the most pixels that are allowed, as RGB and once more as RGBA, and a copy of it."""
+MEMORY_MIB = 1536
+"""What decoding one photo may take by default (`MAX_DECODED_MB`), and Python with its libraries."""
 
 LONGEST_REASON = 250
 
