@@ -34,7 +34,8 @@ from typing import TYPE_CHECKING, BinaryIO
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-PIP = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input", "--no-color")
+# -I: what lies on a PYTHONPATH of the user is not in .venv, and says nothing about whether .venv is complete.
+PIP = (sys.executable, "-I", "-m", "pip", "--disable-pip-version-check", "--no-input", "--no-color")
 INSTALL = (*PIP, "install", "--no-deps", "--no-build-isolation")
 INSTALL_LOCK = (*INSTALL, "--progress-bar=off", "--require-hashes", "--use-pep517", "-r")
 """`--use-pep517`: without it, pip before 23.1 builds PySpark with `setup.py install`, which setuptools is giving up."""
