@@ -245,9 +245,9 @@ class Days(RuleBasedStateMachine):
         return sorted(paths)[choice % len(paths)]
 
     def _listing(self) -> set[tuple[Path, int, int]]:
-        """Path, length and time in milliseconds of every photo; no time of an empty one, which Spark does not tell."""
+        """Path, length and time in milliseconds of every photo."""
         found = {(path, path.stat()) for path in self.good | self.broken}
-        return {(path, stat.st_size, stat.st_mtime_ns // 10**6 if stat.st_size else 0) for path, stat in found}
+        return {(path, stat.st_size, stat.st_mtime_ns // 10**6) for path, stat in found}
 
     def _stored(self) -> set[tuple[Path, int, int]]:
         """The same, of what the feature store has for the network of these parameters; none of it twice."""
