@@ -33,9 +33,6 @@ DRAFT_MARGIN = 2
 _BAND_PIXELS = 2**22
 """Pixels of a photo of more than 8 bits a sample that are converted at once."""
 
-_BYTES_PER_PIXEL = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16L": 2, "I;16B": 2, "I;16N": 2}
-"""How Pillow stores pixels in memory; other modes take four bytes, RGB among them."""
-
 _ROWS_PER_STRIP = 278
 """TIFF's tag for the rows that are compressed, and unpacked, as one."""
 
@@ -47,6 +44,9 @@ _RUN_BY_GHOSTSCRIPT = "EPS"
 
 # Pillow may leave these modes out of what `convert("RGB")` scales: their samples are wider than 8 bits.
 _SIXTEEN_BIT_MODES = frozenset({"I;16", "I;16L", "I;16B", "I;16N"})
+
+_BYTES_PER_PIXEL = {"1": 1, "L": 1, "P": 1, **dict.fromkeys(_SIXTEEN_BIT_MODES, 2)}
+"""How Pillow stores pixels in memory; other modes take four bytes, RGB among them."""
 
 
 class ImageError(ValueError):
@@ -159,9 +159,10 @@ def _limit_memory(image: Image.Image, size: int, max_decoded_mb: int, *, is_draf
 
     """
     width, height = image.size
-    if is_drafted or _megabytes_to_decode(image, (width, height), is_turned=is_turned) > max_decoded_mb:
-        image.draft(None, (DRAFT_MARGIN * size, DRAFT_MARGIN * size))
     megabytes = _megabytes_to_decode(image, (width, height), is_turned=is_turned)
+    if is_drafted or megabytes > max_decoded_mb:
+        image.draft(None, (DRAFT_MARGIN * size, DRAFT_MARGIN * size))
+        megabytes = _megabytes_to_decode(image, (width, height), is_turned=is_turned)
     if megabytes > max_decoded_mb:
         raise ImageError(
             f"too large: {width} x {height} pixels take {megabytes:.0f} MB to decode, max_decoded_mb={max_decoded_mb}"

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pyarrow as pa
 from pyarrow import fs
 
+from fruit_features.photo_tree import modified_at
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
@@ -124,8 +126,7 @@ def listed_photos(batch: pa.RecordBatch) -> Iterator[ListedPhoto]:
 
 
 def _modified(path: str) -> int:
-    """When a local file was modified, in milliseconds since the epoch, as Java rounds it."""
-    return os.stat(path).st_mtime_ns // 1_000_000  # noqa: PTH116 - a Path for every photo takes longer than this
+    return modified_at(os.stat(path))  # noqa: PTH116 - a Path for every photo takes longer than this
 
 
 def _local() -> fs.FileSystem:

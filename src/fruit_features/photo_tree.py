@@ -35,7 +35,7 @@ class PhotoTree:
     Attributes:
         paths: Absolute paths, as `spell` spells them.
         lengths: Bytes; 0 where there is an error.
-        modified: Milliseconds since 1970, as Java tells them.
+        modified: As `modified_at` tells it; 0 where a link leads nowhere.
         errors: Why it can be no photo, whatever is in it; None for a file.
         others: Endings of files that are not named as photos are, and how many have each.
         ignored: Files and folders whose names begin with an underscore.
@@ -63,7 +63,7 @@ class PhotoTree:
             error = _describe_special_file(status) or (None if spelled == path else NOT_UTF8)
         self.paths.append(spelled)
         self.lengths.append(status.st_size if status is not None and error is None else 0)
-        self.modified.append(status.st_mtime_ns // 10**6 if status is not None else 0)
+        self.modified.append(modified_at(status) if status is not None else 0)
         self.errors.append(error)
 
 
@@ -182,6 +182,11 @@ def _listed_target(link: str, folders: dict[tuple[object, ...], str], is_photo: 
 
 def _describe_special_file(status: os.stat_result) -> str | None:
     return next((description for is_one, description in _SPECIAL_FILES if is_one(status.st_mode)), None)
+
+
+def modified_at(status: os.stat_result) -> int:
+    """When a file was modified, in milliseconds since 1970, as Java rounds it: by this a photo is known again."""
+    return status.st_mtime_ns // 10**6
 
 
 def spell(path: str) -> str:

@@ -25,6 +25,7 @@ from tests.runs import PROJECT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from contextlib import AbstractContextManager
 
     from playwright.sync_api import Browser, Page, Route
 
@@ -127,16 +128,14 @@ def project(chromium: str, photo_tree: PhotoTree, tmp_path_factory: pytest.TempP
     """A copy of the project after `kedro run` on some forty photos, five of which are broken."""
     project = copy_project(tmp_path_factory.mktemp("seen") / "project")
     shutil.copytree(photo_tree.root, project / "data" / "01_raw" / "images")
-    run_to_end(project, ".venv/bin/kedro", "run", "--params", "featurization.backbone=efficientnet_lite0")
+    run_everything(project)
     return project
 
 
 @pytest.fixture(scope="session")
 def kedro_viz(project: Path) -> Iterator[str]:
-    """The address of Kedro-Viz, as `make viz` starts it but for the browser."""
-    port = free_port()
-    command = (".venv/bin/kedro", "viz", "run", "--no-browser", "--host", HOST, "--port", str(port))
-    with serve(project, *command, port=port) as url:
+    """The address of Kedro-Viz."""
+    with serve_viz(project) as url:
         yield url
 
 
@@ -162,6 +161,18 @@ def run_to_end(project: Path, *command: str) -> str:
     )
     assert run.returncode == 0, run.stdout
     return run.stdout
+
+
+def run_everything(project: Path) -> None:
+    """`kedro run` on the project's own photos, with weights that come with a package."""
+    run_to_end(project, ".venv/bin/kedro", "run", "--params", "featurization.backbone=efficientnet_lite0")
+
+
+def serve_viz(project: Path) -> AbstractContextManager[str]:
+    """Kedro-Viz, as `make viz` starts it but for the browser: its address."""
+    port = free_port()
+    command = (".venv/bin/kedro", "viz", "run", "--no-browser", "--host", HOST, "--port", str(port))
+    return serve(project, *command, port=port)
 
 
 def free_port() -> int:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import HOST, free_port, run_to_end, serve
+from tests.browser.conftest import run_everything, serve_viz
 from tests.photos import encoded, fruit
 from tests.project_copy import copy_project
 
@@ -45,15 +45,13 @@ def hostile_project(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> 
         for seed in range(2):
             (folder / f"{label[:200]}{seed}.jpg").write_bytes(encoded(fruit("Pear", 10 * number + seed), "JPEG"))
         (folder / f"{label[:200]}.jpg").write_text("no photo")
-    run_to_end(project, ".venv/bin/kedro", "run", "--params", "featurization.backbone=efficientnet_lite0")
+    run_everything(project)
     return project
 
 
 @pytest.fixture(scope="module")
 def hostile_viz(hostile_project: Path) -> Iterator[str]:
-    port = free_port()
-    command = (".venv/bin/kedro", "viz", "run", "--no-browser", "--host", HOST, "--port", str(port))
-    with serve(hostile_project, *command, port=port) as url:
+    with serve_viz(hostile_project) as url:
         yield url
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from urllib.parse import unquote
 
 from pyspark.sql import Column, DataFrame
@@ -24,10 +23,12 @@ def list_photos(images: DataFrame) -> DataFrame:
 
     """
     listing = images.select("path", _label("path"), "length", "modificationTime", "error")
-    # Short rows: a few files hold them all. Cached, since they are counted here and then saved.
-    listing = listing.coalesce(images.sparkSession.sparkContext.defaultParallelism).cache()
+    listing = listing.coalesce(images.sparkSession.sparkContext.defaultParallelism)  # short rows: a few files hold them all
     n_files = len(images._jdf.inputFiles())  # noqa: SLF001 - `inputFiles()` fetches every name, one by one
-    return listing if n_files <= listing.count() else listing.unionByName(_list_empty_files(images))
+    if n_files == 0:  # not listed by Spark, which alone leaves files out
+        return listing
+    listing = listing.cache()  # it is counted here and then saved
+    return listing if listing.count() == n_files else listing.unionByName(_list_empty_files(images))
 
 
 def _list_empty_files(images: DataFrame) -> DataFrame:
@@ -36,8 +37,7 @@ def _list_empty_files(images: DataFrame) -> DataFrame:
     Nor does Spark tell when they were modified: that is given as the beginning of time.
     """
     listed = {row["file_path"] for row in images.select("_metadata.file_path").toLocalIterator()}
-    files = (re.sub("^file:/+", "file:/", uri) for uri in images.inputFiles())  # as file_path spells them
-    empty = [(unquote(uri),) for uri in files if uri not in listed]
+    empty = [(unquote(uri),) for uri in images.inputFiles() if uri not in listed]
     return images.sparkSession.createDataFrame(empty, "path string").select(
         "path",
         _label("path"),
