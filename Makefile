@@ -67,7 +67,7 @@ test-cluster: $(DEV_READY)  ## Run on YARN and S3 of its own, and break them (ne
 	$(BIN)/python -m pytest -m cluster tests/cluster
 
 package: $(READY)  ## Make all that a cluster needs, in dist: make package [MACHINE=aarch64] [NODE_PYTHON=/usr/bin/python3.11]
-	$(BIN)/python -m fruit_features.deploy.package $(if $(MACHINE),--machine $(MACHINE)) $(if $(NODE_PYTHON),--python $(NODE_PYTHON))
+	$(BIN)/python -m fruit_features.emr.package $(if $(MACHINE),--machine $(MACHINE)) $(if $(NODE_PYTHON),--python $(NODE_PYTHON))
 
 FUZZ_VENV := .venv-fuzz
 FUZZ_SECONDS ?= 600

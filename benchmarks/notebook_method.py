@@ -29,7 +29,7 @@ from tensorflow.keras import Model
 from tensorflow.keras.applications.mobilenet_v2 import MobileNetV2, preprocess_input
 from tensorflow.keras.preprocessing.image import img_to_array
 
-from fruit_features.java import use_supported_java
+from fruit_features.spark.java import use_supported_java
 
 N_PARTITIONS = 24
 VARIANCE_THRESHOLD = 0.90

@@ -18,7 +18,7 @@ from harness.places import BENCHMARKS, PROJECT, QUIET
 from harness.processes import ContestantError, end_all_when_terminated, run_cold
 from harness.tables import publish, table
 
-from fruit_features.quality import LINEAR_PROBE, N_NEIGHBOURS, NEIGHBOURS, score_classifiers
+from fruit_features.analysis.separability import LINEAR_PROBE, N_NEIGHBOURS, NEIGHBOURS, score_classifiers
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import keras
     from pyspark.sql import SparkSession
 
-    from fruit_features.inference import EngineName, Network
+    from fruit_features.networks.engines import EngineName, Network
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("KEDRO_DISABLE_TELEMETRY", "1")
@@ -81,7 +81,7 @@ def tiny_model() -> keras.Model:
 @pytest.fixture(scope="session")
 def tiny_networks(tiny_model: keras.Model) -> dict[EngineName, Network]:
     """The tiny network as every engine exports it."""
-    from fruit_features.inference import ENGINES, Network, get_engine
+    from fruit_features.networks.engines import ENGINES, Network, get_engine
 
     return {
         name: Network(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pyspark
 import yaml
 
-from fruit_features.java import use_supported_java
+from fruit_features.spark.java import use_supported_java
 from tests.cluster.daemons import LOOPBACK, daemon, free_ports, listens
 from tests.killing import marked_processes, runs
 from tests.runs import PROJECT

@@ -23,7 +23,7 @@ from kedro_datasets.json import JSONDataset
 
 from fruit_features.__main__ import main
 from fruit_features.cli import _OneScreenCommand, cli, run, summarize_error
-from fruit_features.saved_files import RECORD
+from fruit_features.storage.digests import RECORD
 from tests.killing import kill_all, marked_environment, wait_until_gone
 from tests.photos import encoded, fruit
 from tests.runs import PROJECT, Outputs

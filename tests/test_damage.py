@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
-from fruit_features import saved_files
+from fruit_features.storage import digests as saved_files
 from fruit_features.cli import run
 from tests.damage import KINDS, damage, flip_bit, overwrite, zero
 from tests.runs import PROJECT, Outputs, run_project

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 import pytest
 from rich.console import Console
 
-from fruit_features import display as display_module
-from fruit_features.display import Counts, Display
+from fruit_features.terminal import display as display_module
+from fruit_features.terminal.display import Counts, Display
 from tests.terminal import (
     HIDE_CURSOR,
     SHOW_CURSOR,
@@ -155,7 +155,7 @@ def test_nothing_of_it_remains(end: object) -> None:
 
 
 def test_a_program_that_forgets_it_can_end(tmp_path: Path) -> None:
-    program = "import logging; from fruit_features.display import Display; Display(logging.getLogger()).start(); 1 / 0"
+    program = "import logging; from fruit_features.terminal.display import Display; Display(logging.getLogger()).start(); 1 / 0"
     run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
     assert (run.returncode, run.stdout) == (1, "")
     assert run.stderr.endswith("ZeroDivisionError: division by zero\n")
@@ -180,7 +180,7 @@ def test_without_a_terminal_long_steps_and_the_time_they_take_are_logged(
 def test_colours_that_are_forced_make_no_terminal_of_a_file(tmp_path: Path) -> None:
     program = """
 import logging, time
-from fruit_features.display import Display
+from fruit_features.terminal.display import Display
 display = Display(logging.getLogger()).start()
 time.sleep(0.5)
 display.stop()

@@ -18,8 +18,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import EpsImagePlugin, Image
 
-from fruit_features import imaging
-from fruit_features.imaging import MAX_PIXELS, ImageError, decode, thumbnail
+from fruit_features.photos import imaging
+from fruit_features.photos.imaging import MAX_PIXELS, ImageError, decode, thumbnail
 from tests.photos import encoded, fruit, png_16_bit, png_that_claims, quadrants, quarter_centres
 
 if TYPE_CHECKING:
@@ -315,7 +315,7 @@ def test_a_photo_takes_the_memory_that_its_header_says(large_photo: tuple[Path, 
     program = f"""
 import resource
 from pathlib import Path
-from fruit_features.imaging import decode
+from fruit_features.photos.imaging import decode
 
 content = Path({str(path)!r}).read_bytes()
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from fruit_features.java import JavaNotFoundError, java_version, use_supported_java
+from fruit_features.spark.java import JavaNotFoundError, java_version, use_supported_java
 
 BANNERS = {  # how vendors answer `java -version`
     8: 'java version "1.8.0_402"\nJava(TM) SE Runtime Environment (build 1.8.0_402-b08)',
@@ -142,7 +142,7 @@ def test_no_java_at_all_says_what_to_install(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_spark_runs_on_the_bundled_java(tmp_path: Path) -> None:
     program = """
-from fruit_features.java import use_supported_java
+from fruit_features.spark.java import use_supported_java
 use_supported_java()
 from pyspark.sql import SparkSession
 spark = SparkSession.builder.master("local[1]").config("spark.ui.enabled", False).getOrCreate()

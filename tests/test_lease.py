@@ -21,7 +21,7 @@ from moto.server import DomainDispatcherApplication, create_backend_app
 from s3fs import S3FileSystem
 from werkzeug.serving import make_server
 
-from fruit_features.lease import Lease, LeaseHeldError, LeaseLostError
+from fruit_features.storage.lease import Lease, LeaseHeldError, LeaseLostError
 from tests.test_hooks import output_lock
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ ENDED = SECONDS + 3.1
 
 ANOTHER_PROCESS = f"""
 import sys, time
-from fruit_features.lease import Lease, LeaseLostError
+from fruit_features.storage.lease import Lease, LeaseLostError
 lease = Lease("s3a://{BUCKET}/{KEY}", {SECONDS}, "{ROOT}", lambda: print("stops writing", flush=True))
 lease.acquire()
 print("holds it", flush=True)

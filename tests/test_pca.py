@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hypothesis_numpy
 
-from fruit_features import pca
-from fruit_features.pca import Moments, PcaModel
+from fruit_features.analysis import pca
+from fruit_features.analysis.pca import Moments, PcaModel
 
 if TYPE_CHECKING:
     from random import Random

@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fruit_features import photo_files
-from fruit_features.photo_files import MAX_BYTES_AHEAD, ListedPhoto, PhotoReader
+from fruit_features.photos import reading as photo_files
+from fruit_features.photos.reading import MAX_BYTES_AHEAD, ListedPhoto, PhotoReader
 
 
 class SlowReader(PhotoReader):

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fruit_features.photo_tree import BROKEN_LINK, NOT_UTF8, PhotoTree, glob_to_regex, walk
+from fruit_features.photos.tree import BROKEN_LINK, NOT_UTF8, PhotoTree, glob_to_regex, walk
 
 IS_PHOTO = re.compile(r".*\.jpg")
 

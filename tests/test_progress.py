@@ -16,10 +16,10 @@ from kedro.framework.hooks.manager import _create_hook_manager
 from kedro.framework.project import pipelines
 from rich.console import Console
 
-from fruit_features import display as display_module
+from fruit_features.terminal import display as display_module
 from fruit_features.hooks import ProgressHooks
 from fruit_features.hooks.progress import LONG_NODES, NODE_WORDS
-from fruit_features.progress import Counts, describe, follow
+from fruit_features.terminal.progress import Counts, describe, follow
 from tests.terminal import (
     HIDE_CURSOR,
     SHOW_CURSOR,

@@ -15,7 +15,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from fruit_features.quality import LINEAR_PROBE, NEIGHBOURS, UnmeasurableError, score_classifiers, split
+from fruit_features.analysis.separability import LINEAR_PROBE, NEIGHBOURS, UnmeasurableError, score_classifiers, split
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

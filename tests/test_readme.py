@@ -25,8 +25,8 @@ from kedro.framework.cli.cli import KedroCLI
 from kedro.framework.project import pipelines
 from kedro.framework.session import KedroSession
 
-from fruit_features.backbones import BACKBONES
-from fruit_features.backbones.mobilenet_v2 import RELEASE_FILE
+from fruit_features.networks.backbones import BACKBONES
+from fruit_features.networks.backbones.mobilenet_v2 import RELEASE_FILE
 from fruit_features.parameters import Parameters
 from tests.runs import PROJECT, Outputs
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fruit_features.reasons import group_reasons
+from fruit_features.photos.reasons import group_reasons
 
 
 def test_reasons_that_differ_by_numbers_are_one_and_the_most_frequent_comes_first() -> None:

@@ -17,7 +17,7 @@ from click.testing import CliRunner
 from plotly.io import read_json as load_figure
 from pyspark.sql import functions as F
 
-from fruit_features import saved_files
+from fruit_features.storage import digests as saved_files
 from fruit_features.cli import run
 from fruit_features.datasets import GrowingSparkDataset
 from fruit_features.pipelines.reporting.nodes import PHOTOS_PER_LABEL
@@ -472,7 +472,7 @@ def test_workers_with_openvino_never_meet_tensorflow(
 
         import pyarrow as pa
 
-        from fruit_features.pipelines.featurization.worker import _COMPILED
+        from fruit_features.spark.featurizer import _COMPILED
 
         for _ in batches:
             compiled = [fingerprint for fingerprint, _ in _COMPILED]

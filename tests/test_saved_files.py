@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fruit_features import saved_files
+from fruit_features.storage import digests as saved_files
 
 if TYPE_CHECKING:
     from pathlib import Path

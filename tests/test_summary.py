@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.console import Console
 
-from fruit_features.summary import MOST_REASONS, show
+from fruit_features.terminal.summary import MOST_REASONS, show
 
 PLACES = {
     "pca_features_csv": "s3a://bucket/[bold]/pca_features_csv",

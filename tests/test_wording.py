@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fruit_features.wording import count_of, duration, printable, speed
+from fruit_features.terminal.wording import count_of, duration, printable, speed
 
 
 @pytest.mark.parametrize(

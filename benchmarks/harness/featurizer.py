@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fruit_features.imaging import decode
-from fruit_features.inference import Network, get_engine
+from fruit_features.photos.imaging import decode
+from fruit_features.networks.engines import Network, get_engine
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from types import FrameType
 
-    from fruit_features.inference import Network, StoredNetwork
+    from fruit_features.networks.engines import Network, StoredNetwork
     from fruit_features.pipelines.featurization.parameters import FeaturizationParameters
 
 _CAUSED_BY = re.compile(r"^Caused by: [\w.$]+: (.+)$", re.MULTILINE)
@@ -212,8 +212,8 @@ def _describe_kept() -> str:
 
     The chunk at work does not count. If the signal came in the very moment in which it was saved, it is kept all the same.
     """
-    from fruit_features.progress import current_run
-    from fruit_features.wording import count_of
+    from fruit_features.terminal.progress import current_run
+    from fruit_features.terminal.wording import count_of
 
     saved = current_run.saved
     if saved is None:
@@ -261,9 +261,9 @@ def similar(photo: Path, top: int, page: Path | None, env: str | None, params: d
 
     from fruit_features.hooks.places import local_places
     from fruit_features.hooks.saved_files import refuse_damaged
-    from fruit_features.pca import PcaModel
-    from fruit_features.similar import find_similar, render_similar
-    from fruit_features.wording import printable
+    from fruit_features.analysis.pca import PcaModel
+    from fruit_features.commands.similar import find_similar, render_similar
+    from fruit_features.terminal.wording import printable
 
     with KedroSession.create(env=env, runtime_params=params) as session:
         context = session.load_context()  # type: ignore[attr-defined]
@@ -309,7 +309,7 @@ def _network_of_the_export(
 
     """
     from fruit_features.parameters import flatten
-    from fruit_features.pipelines.featurization.fingerprint import (
+    from fruit_features.networks.configuration import (
         describe_differences,
         differing_parameters,
         fingerprint_configuration,
@@ -370,8 +370,8 @@ def _split_settings(ctx: click.Context, param: click.Parameter, value: tuple[str
 @click.pass_context
 def submit(ctx: click.Context, /, params: tuple[str, dict[str, Any]], region: str | None, dry_run: bool, **asked: Any) -> None:
     """Upload dist/ to S3, run it on EMR, wait, and show what came out."""
-    from fruit_features.deploy import submit as deploying
-    from fruit_features.deploy.aws import Aws, SubmitError
+    from fruit_features.emr import submit as deploying
+    from fruit_features.emr.aws import Aws, SubmitError
 
     try:
         submission = deploying.prepare(params=params[0], given=params[1], **asked)

@@ -5,7 +5,7 @@ import warnings
 
 from omegaconf.resolvers import oc
 
-from fruit_features.datasets.whole_files import write_whole_files
+from fruit_features.storage.whole_files import write_whole_files
 from fruit_features.hooks import (
     ImagesRootHooks,
     ObjectStoreHooks,

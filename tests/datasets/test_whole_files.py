@@ -17,7 +17,7 @@ from kedro_datasets.json import JSONDataset
 from kedro_datasets.pandas import CSVDataset, ParquetDataset
 from kedro_datasets.text import TextDataset
 
-from fruit_features.datasets.whole_files import WholeFileSystem
+from fruit_features.storage.whole_files import WholeFileSystem
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 WRITER = """
 import sys
 import fsspec
-from fruit_features.datasets.whole_files import write_whole_files
+from fruit_features.storage.whole_files import write_whole_files
 
 write_whole_files()
 file_system = fsspec.filesystem("file", auto_mkdir=True)

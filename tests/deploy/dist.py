@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import yaml
 
 from fruit_features.datasets import NetworkDataset
-from fruit_features.inference import Network
-from fruit_features.pipelines.featurization.fingerprint import fingerprint_configuration
+from fruit_features.networks.engines import Network
+from fruit_features.networks.configuration import fingerprint_configuration
 from fruit_features.pipelines.featurization.parameters import FeaturizationParameters
 from tests.runs import PROJECT
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from fruit_features.deploy.environment import Target, pack, select_requirements
+from fruit_features.emr.environment import Target, pack, select_requirements
 from tests.runs import PROJECT
 
 LOCK = """\

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fruit_features.deploy import run
-from fruit_features.deploy.package import pack_configuration
-from fruit_features.deploy.run import find_configuration
+from fruit_features.emr import run
+from fruit_features.emr.package import pack_configuration
+from fruit_features.emr.run import find_configuration
 from tests.runs import PROJECT
 
 if TYPE_CHECKING:

@@ -25,9 +25,9 @@ from click.testing import CliRunner, Result
 from rich.console import Console
 
 from fruit_features import cli
-from fruit_features.deploy import submit
-from fruit_features.deploy.aws import Aws, Location, SubmitError
-from fruit_features.deploy.emr import Cluster, Serverless
+from fruit_features.emr import submit
+from fruit_features.emr.aws import Aws, Location, SubmitError
+from fruit_features.emr.services import Cluster, Serverless
 from tests.amazon import BUCKET, REGION, ROLE, Amazon, wait_for
 from tests.deploy.dist import keep_network, write_dist
 from tests.runs import PROJECT

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fruit_features.imaging import ImageError, decode
+from fruit_features.photos.imaging import ImageError, decode
 
 SIZE = 16
 SECONDS = 10.0

@@ -12,8 +12,8 @@ import numpy as np
 import openvino_telemetry
 import pytest
 
-from fruit_features.imaging import decode
-from fruit_features.inference import ENGINES, EngineName, Network, get_engine, openvino
+from fruit_features.photos.imaging import decode
+from fruit_features.networks.engines import ENGINES, EngineName, Network, get_engine, openvino
 from tests.photos import encoded, fruit
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def run_on_a_copy(code, *namespaces, **options):
     run(code, *(namespaces or (caller.f_globals, caller.f_locals if is_module else dict(caller.f_locals))), **options)
 builtins.exec = run_on_a_copy
 import keras
-from fruit_features.inference import openvino
+from fruit_features.networks.engines import openvino
 Path("files.pickle").write_bytes(pickle.dumps(openvino.export(keras.models.load_model("tiny.keras"))))
 """
     tiny_model.save(tmp_path / "tiny.keras")
@@ -156,7 +156,7 @@ def test_a_worker_with_openvino_never_meets_tensorflow(
 import pickle, sys
 from pathlib import Path
 import numpy as np
-from fruit_features.inference import get_engine
+from fruit_features.networks.engines import get_engine
 network = pickle.loads(Path("network.pickle").read_bytes())
 features = get_engine(network.engine).load(network, 4)(np.load("photos.npy"))
 np.save("features.npy", features)

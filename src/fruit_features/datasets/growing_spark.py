@@ -11,7 +11,7 @@ from pyspark.errors import AnalysisException
 from pyspark.sql import SparkSession
 from pyspark.sql.types import StructType
 
-from fruit_features.datasets.spark_folder import UNCOMMITTED, SparkFolder
+from fruit_features.spark.folder import UNCOMMITTED, SparkFolder
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame

@@ -11,7 +11,7 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import BinaryType
 
-from fruit_features.photo_tree import glob_to_regex, walk
+from fruit_features.photos.tree import glob_to_regex, walk
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame

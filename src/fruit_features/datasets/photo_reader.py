@@ -6,7 +6,7 @@ from typing import Any, NoReturn
 
 from kedro.io import AbstractDataset, DatasetError
 
-from fruit_features.photo_files import PhotoReader
+from fruit_features.photos.reading import PhotoReader
 
 
 class PhotoReaderDataset(AbstractDataset[NoReturn, PhotoReader]):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from kedro_datasets.spark import SparkDatasetV2
 
-from fruit_features.datasets.spark_folder import SparkFolder
+from fruit_features.spark.folder import SparkFolder
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame

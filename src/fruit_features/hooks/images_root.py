@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from kedro.framework.hooks import hook_impl
 
 from fruit_features.hooks.places import local_places
-from fruit_features.photo_tree import PhotoTree, glob_to_regex, spell, walk
-from fruit_features.wording import count_of
+from fruit_features.photos.tree import PhotoTree, glob_to_regex, spell, walk
+from fruit_features.terminal.wording import count_of
 
 if TYPE_CHECKING:
     import re

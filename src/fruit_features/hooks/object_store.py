@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from kedro.framework.hooks import hook_impl
 
-from fruit_features import object_store
+from fruit_features.storage import object_store
 
 if TYPE_CHECKING:
     from kedro.framework.context import KedroContext

@@ -12,9 +12,9 @@ from typing import IO, TYPE_CHECKING, Protocol
 
 from kedro.framework.hooks import hook_impl
 
-from fruit_features import object_store
+from fruit_features.storage import object_store
 from fruit_features.hooks.places import places
-from fruit_features.lease import Lease, LeaseHeldError, NoConditionalWritesError
+from fruit_features.storage.lease import Lease, LeaseHeldError, NoConditionalWritesError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

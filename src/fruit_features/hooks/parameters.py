@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from kedro.framework.hooks import hook_impl
 from kedro.framework.project import pipelines
 
-from fruit_features import backbones
+from fruit_features.networks import backbones
 from fruit_features.parameters import nearest
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from kedro.framework.hooks import hook_impl
 
-from fruit_features.display import Display
-from fruit_features.progress import current_run
+from fruit_features.terminal.display import Display
+from fruit_features.terminal.progress import current_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from kedro.framework.hooks import hook_impl
 
-from fruit_features.java import use_supported_java
+from fruit_features.spark.java import use_supported_java
 
 if TYPE_CHECKING:
     from kedro.framework.context import KedroContext
@@ -75,7 +75,7 @@ def _interrupt(*_: object) -> NoReturn:
 
 def _warm_up_workers(session: SparkSession) -> None:
     """Let the Python workers start and import what they will need while the driver still lists the photos."""
-    from fruit_features.pipelines.featurization.worker import import_engine
+    from fruit_features.spark.featurizer import import_engine
 
     n_workers = session.sparkContext.defaultParallelism
     job = session.range(0, n_workers, numPartitions=n_workers).mapInArrow(import_engine, "id long")

@@ -9,7 +9,7 @@ from kedro.framework.project import pipelines
 from kedro.io import DatasetError
 
 from fruit_features.hooks.places import places
-from fruit_features.pipelines.featurization.fingerprint import (
+from fruit_features.networks.configuration import (
     describe_differences,
     fingerprint_configuration,
 )
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from kedro.io import CatalogProtocol
     from kedro.pipeline import Pipeline
 
-    from fruit_features.inference import StoredNetwork
+    from fruit_features.networks.engines import StoredNetwork
     from fruit_features.pipelines.featurization.parameters import FeaturizationParameters
 
 STAGES: Final = ("ingestion", "featurization", "reduction", "export", "reporting")

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from pyspark.sql import functions as F
 
-from fruit_features import pca
-from fruit_features.pca import Moments, PcaModel
+from fruit_features.analysis import pca
+from fruit_features.analysis.pca import Moments, PcaModel
 from fruit_features.pipelines.export.nodes import account_for_photos, list_rejects, project_features, sort_for_csv
 from fruit_features.pipelines.export.parameters import ExportParameters
 from fruit_features.pipelines.reduction.nodes import _model_table

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fruit_features.pipelines.featurization.chunks import (
+from fruit_features.spark.chunks import (
     MAX_CHUNKS,
     PHOTO_OVERHEAD,
     SECONDS_PER_CHUNK,

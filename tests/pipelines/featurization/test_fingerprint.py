@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from fruit_features import backbones
-from fruit_features.pipelines.featurization.fingerprint import fingerprint_calibrated, fingerprint_configuration
+from fruit_features.networks import backbones
+from fruit_features.networks.configuration import fingerprint_calibrated, fingerprint_configuration
 
 if TYPE_CHECKING:
     from pathlib import Path

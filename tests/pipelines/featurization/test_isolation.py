@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, NoReturn
 import numpy as np
 import pytest
 
-from fruit_features.imaging import ImageError, decode
-from fruit_features.photo_files import PhotoReader
+from fruit_features.photos.imaging import ImageError, decode
+from fruit_features.photos.reading import PhotoReader
 from fruit_features.pipelines.featurization import isolation
-from fruit_features.pipelines.featurization.isolation import decode_in_child
-from fruit_features.pipelines.featurization.worker import PhotoFeaturizer
+from fruit_features.photos.isolation import decode_in_child
+from fruit_features.spark.featurizer import PhotoFeaturizer
 from tests.photos import encoded, fruit
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from pyspark.sql import SparkSession
 
-    from fruit_features.inference import Network
+    from fruit_features.networks.engines import Network
 
 PHOTO = encoded(fruit("Pear", 0), "JPEG")
 

@@ -14,12 +14,12 @@ import pytest
 from PIL import Image
 from pyspark.sql import functions as F
 
-from fruit_features.imaging import decode
-from fruit_features.inference import StoredNetwork
-from fruit_features.pca import PcaModel
-from fruit_features.photo_files import PhotoReader
+from fruit_features.photos.imaging import decode
+from fruit_features.networks.engines import StoredNetwork
+from fruit_features.analysis.pca import PcaModel
+from fruit_features.photos.reading import PhotoReader
 from fruit_features.pipelines.featurization import chunks, nodes
-from fruit_features.pipelines.featurization.fingerprint import fingerprint_configuration
+from fruit_features.networks.configuration import fingerprint_configuration
 from fruit_features.pipelines.featurization.nodes import (
     N_SLOTS,
     UNREADABLE,
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     import keras
     from pyspark.sql import DataFrame, SparkSession
 
-    from fruit_features.inference import Network
+    from fruit_features.networks.engines import Network
     from fruit_features.pipelines.featurization.parameters import FeaturizationParameters
     from tests.photos import PhotoTree
 

@@ -11,9 +11,9 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from pyspark import SparkContext
 
-from fruit_features.imaging import decode
-from fruit_features.photo_files import PhotoReader
-from fruit_features.pipelines.featurization.worker import PhotoFeaturizer
+from fruit_features.photos.imaging import decode
+from fruit_features.photos.reading import PhotoReader
+from fruit_features.spark.featurizer import PhotoFeaturizer
 from tests.photos import encoded, fruit
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pyspark import Broadcast
     from pyspark.sql import SparkSession
 
-    from fruit_features.inference import Network
+    from fruit_features.networks.engines import Network
 
 PHOTOS = [encoded(fruit("Pear", number), "JPEG") for number in range(12)]
 BROKEN = b"no photo"

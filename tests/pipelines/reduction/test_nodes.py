@@ -10,8 +10,8 @@ import pyarrow as pa
 import pytest
 from pyspark.sql import functions as F
 
-from fruit_features import pca
-from fruit_features.pca import Moments, PcaModel
+from fruit_features.analysis import pca
+from fruit_features.analysis.pca import Moments, PcaModel
 from fruit_features.pipelines.reduction import nodes
 from fruit_features.pipelines.reduction.nodes import fit_pca
 from fruit_features.pipelines.reduction.parameters import ReductionParameters

@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 from pyspark.sql import functions as F
 
-from fruit_features.pca import PcaModel
-from fruit_features.photo_files import PhotoReader
+from fruit_features.analysis.pca import PcaModel
+from fruit_features.photos.reading import PhotoReader
 from fruit_features.pipelines.reporting.nodes import (
     LABELS_SHOWN,
     MOST_BARS,
@@ -27,7 +27,7 @@ from fruit_features.pipelines.reporting.nodes import (
     plot_scree,
 )
 from fruit_features.pipelines.reporting.parameters import ReportingParameters
-from fruit_features.quality import LINEAR_PROBE, NEIGHBOURS, score_classifiers
+from fruit_features.analysis.separability import LINEAR_PROBE, NEIGHBOURS, score_classifiers
 from tests.photos import COLOURS
 from tests.runs import as_path
 from tests.tables import as_stored, with_outcomes

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 from PIL import Image
 
-from fruit_features.photo_files import PhotoReader
-from fruit_features.pipelines.reporting.thumbnails import PhotoShrinker
+from fruit_features.photos.reading import PhotoReader
+from fruit_features.spark.thumbnails import PhotoShrinker
 from tests.photos import encoded, fruit
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def test_no_batches_give_none() -> None:
 def test_a_worker_imports_little() -> None:
     program = """
 import sys
-import fruit_features.pipelines.reporting.thumbnails
+import fruit_features.spark.thumbnails
 heavy = {"plotly", "pandas", "pyspark", "kedro", "sklearn", "tensorflow", "openvino"} & set(sys.modules)
 assert not heavy, heavy
 """

@@ -11,10 +11,10 @@ import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from fruit_features.feature_store import PHOTO_KEY, usable_features
-from fruit_features.pca import PcaModel
+from fruit_features.spark.feature_store import PHOTO_KEY, usable_features
+from fruit_features.analysis.pca import PcaModel
 from fruit_features.pipelines.export.parameters import ExportParameters
-from fruit_features.spreadsheet import escape_formula
+from fruit_features.spark.spreadsheet import escape_formula
 
 
 def project_features(featurized_photos: DataFrame, feature_store: DataFrame, pca_model: pd.DataFrame) -> DataFrame:

@@ -14,21 +14,22 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.types import ArrayType, FloatType, LongType, StringType, StructField, StructType, TimestampType
 
-from fruit_features import backbones, progress
-from fruit_features.feature_store import PHOTO_KEY
-from fruit_features.imaging import ImageError, decode
-from fruit_features.inference import Network, StoredNetwork, get_engine, openvino
-from fruit_features.pca import PcaModel
-from fruit_features.photo_files import ListedPhoto, PhotoReader
-from fruit_features.pipelines.featurization.chunks import PHOTO_OVERHEAD, Pace, count_tasks, plan_chunks
-from fruit_features.pipelines.featurization.fingerprint import (
+from fruit_features.networks import backbones
+from fruit_features.terminal import progress
+from fruit_features.spark.feature_store import PHOTO_KEY
+from fruit_features.photos.imaging import ImageError, decode
+from fruit_features.networks.engines import Network, StoredNetwork, get_engine, openvino
+from fruit_features.analysis.pca import PcaModel
+from fruit_features.photos.reading import ListedPhoto, PhotoReader
+from fruit_features.spark.chunks import PHOTO_OVERHEAD, Pace, count_tasks, plan_chunks
+from fruit_features.networks.configuration import (
     fingerprint_calibrated,
     fingerprint_configuration,
     fingerprinted_parameters,
 )
 from fruit_features.pipelines.featurization.parameters import FeaturizationParameters
-from fruit_features.pipelines.featurization.worker import PhotoFeaturizer
-from fruit_features.wording import count_of
+from fruit_features.spark.featurizer import PhotoFeaturizer
+from fruit_features.terminal.wording import count_of
 
 logger = logging.getLogger(__name__)
 

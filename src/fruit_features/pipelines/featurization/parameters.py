@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pydantic import Field, PositiveInt, model_validator
 
-from fruit_features import backbones
-from fruit_features.imaging import Decoding
-from fruit_features.inference import EngineName, Precision, get_engine
+from fruit_features.networks import backbones
+from fruit_features.photos.imaging import Decoding
+from fruit_features.networks.engines import EngineName, Precision, get_engine
 from fruit_features.parameters import Parameters
 
 

@@ -7,7 +7,7 @@ from urllib.parse import unquote
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from fruit_features.object_store import REPLACEMENT_CHARACTER
+from fruit_features.storage.object_store import REPLACEMENT_CHARACTER
 
 NOT_IN_XML = "the name has characters that a listing of S3 cannot carry: rename the object"
 

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from fruit_features import pca
-from fruit_features.feature_store import usable_features
-from fruit_features.pca import FloatArray, Moments, PcaModel
+from fruit_features.analysis import pca
+from fruit_features.spark.feature_store import usable_features
+from fruit_features.analysis.pca import FloatArray, Moments, PcaModel
 from fruit_features.pipelines.reduction.parameters import ReductionParameters
 
 _MOMENTS_SCHEMA = "count bigint, total binary, products binary"

@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from fruit_features import quality
-from fruit_features.feature_store import usable_features
-from fruit_features.pca import PcaModel
-from fruit_features.photo_files import PhotoReader
+from fruit_features.analysis import separability as quality
+from fruit_features.spark.feature_store import usable_features
+from fruit_features.analysis.pca import PcaModel
+from fruit_features.photos.reading import PhotoReader
 from fruit_features.pipelines.reporting.parameters import ReportingParameters
-from fruit_features.pipelines.reporting.thumbnails import THUMBNAIL_SCHEMA, PhotoShrinker
-from fruit_features.reasons import NUMBER, group_reasons
-from fruit_features.wording import count_of
+from fruit_features.spark.thumbnails import THUMBNAIL_SCHEMA, PhotoShrinker
+from fruit_features.photos.reasons import NUMBER, group_reasons
+from fruit_features.terminal.wording import count_of
 
 MOST_BARS = 60
 """Labels or reasons that a bar chart shows; more would be too thin to read."""

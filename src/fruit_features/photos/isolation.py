@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fruit_features.imaging import Decoding, ImageError, decode
+from fruit_features.photos.imaging import Decoding, ImageError, decode
 
 if TYPE_CHECKING:
     from typing import Unpack

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import rich
 from rich.text import Text
 
-from fruit_features.reasons import group_reasons
-from fruit_features.wording import speed
+from fruit_features.photos.reasons import group_reasons
+from fruit_features.terminal.wording import speed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

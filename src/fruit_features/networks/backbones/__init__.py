@@ -17,9 +17,9 @@ from __future__ import annotations
 import difflib
 from typing import TYPE_CHECKING, Final
 
-from fruit_features.backbones.base import Backbone, Weights, WeightsError
-from fruit_features.backbones.efficientnet_lite0 import EfficientNetLite0
-from fruit_features.backbones.mobilenet_v2 import MobileNetV2
+from fruit_features.networks.backbones.base import Backbone, Weights, WeightsError
+from fruit_features.networks.backbones.efficientnet_lite0 import EfficientNetLite0
+from fruit_features.networks.backbones.mobilenet_v2 import MobileNetV2
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

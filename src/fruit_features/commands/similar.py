@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fruit_features.imaging import ImageError, decode, thumbnail
-from fruit_features.inference import get_engine
+from fruit_features.photos.imaging import ImageError, decode, thumbnail
+from fruit_features.networks.engines import get_engine
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import ArrayLike
 
-    from fruit_features.imaging import Decoding
-    from fruit_features.inference import Network
-    from fruit_features.pca import PcaModel
+    from fruit_features.photos.imaging import Decoding
+    from fruit_features.networks.engines import Network
+    from fruit_features.analysis.pca import PcaModel
 
 _THUMBNAIL = 160  # pixels
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from fruit_features.backbones.base import (
+from fruit_features.networks.backbones.base import (
     Weights,
     WeightsError,
     identify_file,
@@ -58,7 +58,7 @@ STAGES: Final = (
 
 @dataclass(frozen=True)
 class EfficientNetLite0:
-    """See `fruit_features.backbones.Backbone`."""
+    """See `fruit_features.networks.backbones.Backbone`."""
 
     name: str = "efficientnet_lite0"
     input_size: int = 224
@@ -69,14 +69,14 @@ class EfficientNetLite0:
 
     def resolve_weights(self, weights: str) -> Weights:
         """Accept ``imagenet`` (in the Python package) or a PyTorch file of the same layout and tensors."""
-        from fruit_features.backbones.torch_weights import LEGACY
+        from fruit_features.networks.backbones.torch_weights import LEGACY
 
         path = _packaged_weights() if weights == "imagenet" else user_path(weights)
         return identify_file(weights, path, LEGACY)
 
     def build(self, weights: Weights) -> keras.Model:
         """Build the network and fill every layer from the file."""
-        from fruit_features.backbones.torch_weights import load_state_dict
+        from fruit_features.networks.backbones.torch_weights import load_state_dict
 
         if weights.path is None:
             raise WeightsError(f"weights {weights.source!r} of {self.name} need a file: see resolve_weights.")

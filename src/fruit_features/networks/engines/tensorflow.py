@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from fruit_features.inference import Network, Precision, Predictor
+    from fruit_features.networks.engines import Network, Precision, Predictor
 
 PRECISIONS: frozenset[Precision] = frozenset({"f32"})
 

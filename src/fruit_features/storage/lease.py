@@ -21,7 +21,7 @@ from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from fruit_features import object_store
+from fruit_features.storage import object_store
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,10 +12,10 @@ import numpy as np
 import pyarrow as pa
 from pyspark import TaskContext
 
-from fruit_features.imaging import ImageError, decode
-from fruit_features.inference import get_engine
-from fruit_features.photo_files import listed_photos
-from fruit_features.pipelines.featurization.isolation import decode_in_child
+from fruit_features.photos.imaging import ImageError, decode
+from fruit_features.networks.engines import get_engine
+from fruit_features.photos.reading import listed_photos
+from fruit_features.photos.isolation import decode_in_child
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from pyspark import Accumulator, Broadcast
 
-    from fruit_features.imaging import Decoding
-    from fruit_features.inference import Network, Predictor
-    from fruit_features.photo_files import PhotoReader
+    from fruit_features.photos.imaging import Decoding
+    from fruit_features.networks.engines import Network, Predictor
+    from fruit_features.photos.reading import PhotoReader
 
 
 class PhotoFeaturizer:

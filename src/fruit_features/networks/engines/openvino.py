@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fruit_features.inference import tensorflow
+from fruit_features.networks.engines import tensorflow
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
-    from fruit_features.inference import Network, Precision, Predictor
+    from fruit_features.networks.engines import Network, Precision, Predictor
 
 PRECISIONS: frozenset[Precision] = frozenset({"f32", "bf16", "int8"})
 

@@ -6,8 +6,8 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
-from fruit_features import backbones
-from fruit_features.imaging import MAX_DECODED_MB, PREPROCESSING
+from fruit_features.networks import backbones
+from fruit_features.photos.imaging import MAX_DECODED_MB, PREPROCESSING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

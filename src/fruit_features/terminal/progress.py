@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from fruit_features.display import Counts, Display, describe
+from fruit_features.terminal.display import Counts, Display, describe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

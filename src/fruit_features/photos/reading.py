@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pyarrow as pa
 from pyarrow import fs
 
-from fruit_features.photo_tree import modified_at
+from fruit_features.photos.tree import modified_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

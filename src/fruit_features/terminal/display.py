@@ -19,7 +19,7 @@ from rich.segment import ControlType
 from rich.spinner import Spinner
 from rich.table import Table
 
-from fruit_features.wording import count_of, duration, speed
+from fruit_features.terminal.wording import count_of, duration, speed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

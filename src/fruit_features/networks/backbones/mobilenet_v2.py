@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from fruit_features.backbones.base import (
+from fruit_features.networks.backbones.base import (
     FileFormat,
     Weights,
     WeightsError,
@@ -43,7 +43,7 @@ N_ARRAYS_WITH_TOP: Final = N_ARRAYS + 2
 
 @dataclass(frozen=True)
 class MobileNetV2:
-    """See `fruit_features.backbones.Backbone`."""
+    """See `fruit_features.networks.backbones.Backbone`."""
 
     name: str = "mobilenet_v2"
     input_size: int = 224

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from fruit_features.deploy.aws import Call, Location, SubmitError
+from fruit_features.emr.aws import Call, Location, SubmitError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

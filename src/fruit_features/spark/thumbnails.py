@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from fruit_features.imaging import ImageError, thumbnail
-from fruit_features.photo_files import listed_photos
+from fruit_features.photos.imaging import ImageError, thumbnail
+from fruit_features.photos.reading import listed_photos
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from fruit_features.photo_files import PhotoReader
+    from fruit_features.photos.reading import PhotoReader
 
 THUMBNAIL_SIZE = 96
 """Pixels of a thumbnail's longer side."""

@@ -16,13 +16,13 @@ from kedro.framework.project import pipelines as registry
 from kedro.framework.session import KedroSession
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
-from fruit_features import summary
-from fruit_features.deploy.aws import Aws, Call, Location, SubmitError
-from fruit_features.deploy.emr import Job, choose
-from fruit_features.deploy.run import ARCHIVE as CONFIGURATION
+from fruit_features.terminal import summary
+from fruit_features.emr.aws import Aws, Call, Location, SubmitError
+from fruit_features.emr.services import Job, choose
+from fruit_features.emr.run import ARCHIVE as CONFIGURATION
 from fruit_features.parameters import nearest
-from fruit_features.pipelines.featurization.fingerprint import fingerprint_configuration
-from fruit_features.wording import duration
+from fruit_features.networks.configuration import fingerprint_configuration
+from fruit_features.terminal.wording import duration
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from fruit_features.deploy.emr import Service, State
+    from fruit_features.emr.services import Service, State
 
 logger = logging.getLogger(__name__)
 

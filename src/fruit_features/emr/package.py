@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fruit_features import __version__
-from fruit_features.deploy import run
-from fruit_features.deploy.environment import AMAZON_LINUX_GLIBC, Target, build_environment, pack
+from fruit_features.emr import run
+from fruit_features.emr.environment import AMAZON_LINUX_GLIBC, Target, build_environment, pack
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
