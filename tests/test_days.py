@@ -17,7 +17,7 @@ from kedro.framework.session import KedroSession
 from PIL import Image
 
 from fruit_features.datasets import GrowingSparkDataset, NetworkDataset
-from fruit_features.networks.configuration import fingerprint_configuration
+from fruit_features.networks.fingerprint import fingerprint_configuration
 from tests.killing import Moment, started_run
 from tests.photos import COLOURS, encoded, fruit
 from tests.runs import PROJECT, Outputs, as_path, load_catalog, run_project

@@ -2,10 +2,10 @@
 
 import os
 import warnings
+from pathlib import Path
 
 from omegaconf.resolvers import oc
 
-from fruit_features.storage.whole_files import write_whole_files
 from fruit_features.hooks import (
     ImagesRootHooks,
     ObjectStoreHooks,
@@ -18,6 +18,7 @@ from fruit_features.hooks import (
     StageInputHooks,
     WriteAccessHooks,
 )
+from fruit_features.storage.whole_files import write_whole_files
 
 # Kedro's own business, at every start: it registers its resolvers by a function that OmegaConf is about to rename.
 warnings.filterwarnings("ignore", message=r"register_new_resolver\(\) is deprecated")
@@ -39,6 +40,8 @@ HOOKS = (
     ProgressHooks(),
 )
 
+_PROJECT = Path(__file__).resolve().parents[2]
+
 CONFIG_LOADER_ARGS = {
     "base_env": "base",
     "default_run_env": "local",
@@ -46,6 +49,7 @@ CONFIG_LOADER_ARGS = {
     "custom_resolvers": {  # conf/emr takes its S3 roots and an endpoint from the environment
         "oc.env": oc.env,
         "is_set": lambda name: bool(os.environ.get(name)),
+        "project_file": lambda name: str(_PROJECT / name),  # Java takes relative paths from where it was started
     },
     "config_patterns": {"spark": ["spark*", "spark*/**"], "locks": ["locks*", "locks*/**"]},
 }

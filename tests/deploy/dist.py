@@ -10,7 +10,7 @@ import yaml
 
 from fruit_features.datasets import NetworkDataset
 from fruit_features.networks.engines import Network
-from fruit_features.networks.configuration import fingerprint_configuration
+from fruit_features.networks.fingerprint import fingerprint_configuration
 from fruit_features.pipelines.featurization.parameters import FeaturizationParameters
 from tests.runs import PROJECT
 

@@ -16,13 +16,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fruit_features.analysis.reduction import Reduction
+
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Mapping
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
-_FEWEST_PHOTOS = 2  # the sample covariance divides by n - 1
+MIN_PHOTOS = 2
+"""The sample covariance divides by n - 1."""
 
 _GRID_BITS = 20
 """Bits of a feature's magnitude on the grid, below 1 million photos: an error of less than 1e-6 of the largest feature."""
@@ -118,7 +121,7 @@ def merge_all(moments: Iterable[Moments]) -> Moments:
 
 
 @dataclass(frozen=True)
-class PcaModel:
+class PcaModel(Reduction):
     """A fitted PCA.
 
     Attributes:
@@ -145,6 +148,11 @@ class PcaModel:
     def n_components(self) -> int:
         """Number of kept components."""
         return len(self.eigenvectors)
+
+    @property
+    def columns(self) -> list[str]:
+        """pca_1 .. pca_k."""
+        return [f"pca_{component}" for component in range(1, self.n_components + 1)]
 
     @property
     def explained_variance_ratio(self) -> FloatArray:
@@ -178,20 +186,6 @@ class PcaModel:
             variance_threshold=_none_if_nan(record.get("variance_threshold")),  # models of earlier versions have none
         )
 
-    def check_fits(self, fingerprint: str) -> None:
-        """Check that this model may project features with this fingerprint.
-
-        Raises:
-            ValueError: It was fitted on features with another one.
-
-        """
-        if fingerprint != self.fingerprint:
-            raise ValueError(
-                f"the PCA model was fitted on features of network {self.fingerprint}, these photos belong to network "
-                f"{fingerprint}: run the reduction pipeline again (kedro run --pipelines reduction,export), or give the "
-                "featurization parameters (backbone, weights, precision) that the model was fitted with"
-            )
-
     def project(self, features: NDArray[np.floating]) -> NDArray[np.float32]:
         """Project features, (n_rows, n_features), to float32 (n_rows, n_components)."""
         rows = features.astype(np.float64)
@@ -222,7 +216,7 @@ def fit(
 
     """
     n_features = len(moments.total)
-    if moments.count < _FEWEST_PHOTOS:
+    if moments.count < MIN_PHOTOS:
         raise ValueError(f"PCA needs at least 2 usable photos; there is {moments.count}")
     if n_components is not None and n_components > n_features:
         raise ValueError(f"reduction.n_components={n_components} exceeds the {n_features} features of a photo")

@@ -11,7 +11,7 @@ from typing import Any
 import fsspec
 from kedro.io import AbstractDataset, DatasetError
 
-from fruit_features.networks.engines import Network, StoredNetwork
+from fruit_features.networks.network import Network, StoredNetwork
 
 _RECORD = "network.json"
 """Written last: a folder without it is what a dying run left, and counts as absent."""

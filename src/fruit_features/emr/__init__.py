@@ -1,1 +1,1 @@
-"""Ships the project to a cluster: what is packaged, how it is submitted, and what runs there first."""
+"""Runs the project on Amazon EMR: what is packaged, how it is submitted, and what starts there. Nothing else imports it."""

@@ -16,12 +16,11 @@ from kedro.framework.project import pipelines as registry
 from kedro.framework.session import KedroSession
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
-from fruit_features.terminal import summary
 from fruit_features.emr.aws import Aws, Call, Location, SubmitError
-from fruit_features.emr.services import Job, choose
 from fruit_features.emr.run import ARCHIVE as CONFIGURATION
+from fruit_features.emr.services import Job, choose
 from fruit_features.parameters import nearest
-from fruit_features.networks.configuration import fingerprint_configuration
+from fruit_features.terminal import summary
 from fruit_features.terminal.wording import duration
 
 if TYPE_CHECKING:
@@ -228,7 +227,7 @@ def _read_conf(runtime_params: Mapping[str, Any], pipelines: str | None) -> tupl
     for place in places.values():
         Location.parse(place)
     needs_network = any("networks" in registry[name].inputs() for name in names)
-    return places, fingerprint_configuration(parameters) if needs_network else None
+    return places, parameters.network.fingerprint() if needs_network else None
 
 
 def _address(file: Path, root: Location) -> Artifact:

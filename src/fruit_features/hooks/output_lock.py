@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import logging
-import os
 import threading
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from kedro.framework.hooks import hook_impl
 
-from fruit_features.storage import object_store
 from fruit_features.hooks.places import places
+from fruit_features.spark.session import cancel_jobs
+from fruit_features.storage import object_store
+from fruit_features.storage.file_lock import LOCK, FileLock
 from fruit_features.storage.lease import Lease, LeaseHeldError, NoConditionalWritesError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from kedro.framework.context import KedroContext
     from kedro.pipeline import Pipeline
 
 logger = logging.getLogger(__name__)
-
-_LOCK = ".lock"
 
 
 class _Lock(Protocol):
@@ -133,12 +128,12 @@ class OutputLockHooks:
 
         """
         if "://" not in folder:
-            self._take(_FileLock(parameter, Path(folder)))
+            self._take(FileLock(parameter, Path(folder)))
             return True
         if not folder.startswith(object_store.PROTOCOLS):
             return False
         root = folder.rsplit("/", 1)[0] if parameter == "output_root" else folder
-        lease = Lease(f"{folder}/{_LOCK}", self._lease_seconds, root, _cancel_spark_jobs)
+        lease = Lease(f"{folder}/{LOCK}", self._lease_seconds, root, cancel_jobs)
         rights = "s3:GetObject, s3:PutObject and s3:DeleteObject"
         self._release_at_exit()
         try:
@@ -173,66 +168,3 @@ class OutputLockHooks:
     def _release(self) -> None:
         while self._locks:
             self._locks.pop().release()
-
-
-class _FileLock:
-    """A lock on a folder of this machine, which the system drops when the process ends.
-
-    Args:
-        parameter: What the folder is called on the command line.
-        folder: The folder that the lock lies in.
-
-    """
-
-    def __init__(self, parameter: str, folder: Path) -> None:
-        self._parameter = parameter
-        self._folder = folder
-        self._file: IO[str] | None = None
-
-    def acquire(self) -> None:
-        with self._explained():
-            self._folder.mkdir(parents=True, exist_ok=True)
-            file = (self._folder / _LOCK).open("a+")
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.seek(0)
-            holder = file.read().strip()
-            file.close()
-            raise RuntimeError(
-                f"another run (process {holder}) is writing to {self._folder}: wait for it to end, or choose another "
-                f"folder: kedro run --params {self._parameter}=FOLDER"
-            ) from None
-        file.truncate(0)
-        file.write(str(os.getpid()))
-        file.flush()
-        self._file = file
-
-    def check(self, *, waits: bool = True) -> None:
-        """Do nothing: the lock lasts as long as this process."""
-
-    def release(self) -> None:
-        if self._file is not None:
-            self._file.close()
-            self._file = None
-
-    @contextlib.contextmanager
-    def _explained(self) -> Iterator[None]:
-        root = self._folder.parent if self._parameter == "output_root" else self._folder
-        try:
-            yield
-        except OSError as error:
-            raise type(error)(
-                f"{self._parameter}={root}: this user cannot write there ({error.strerror}). Choose a folder that "
-                f"can be made and written to: kedro run --params {self._parameter}=FOLDER"
-            ) from error
-
-
-def _cancel_spark_jobs() -> None:
-    """End what Spark is writing for a run that has lost its lock; the run itself ends when it hears of that."""
-    from pyspark import SparkContext
-
-    context = SparkContext._active_spark_context  # noqa: SLF001
-    if context is not None:
-        with contextlib.suppress(Exception):  # Java may be gone, and with it what it was writing
-            context.cancelAllJobs()

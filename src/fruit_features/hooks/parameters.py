@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from kedro.framework.hooks import hook_impl
 from kedro.framework.project import pipelines
 
-from fruit_features.networks import backbones
+from fruit_features.networks.backbones import BACKBONES
 from fruit_features.parameters import nearest
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def _check_n_components(n_components: int | None, backbone: str) -> None:
         ValueError: There are fewer features than components asked for.
 
     """
-    n_features = backbones.get(backbone).n_features
+    n_features = BACKBONES.find(backbone).n_features
     if n_components is not None and n_components > n_features:
         raise ValueError(
             f"reduction.n_components={n_components}: {backbone} gives {n_features} features a photo, and there are no more "

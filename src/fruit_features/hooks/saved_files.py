@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 from kedro.framework.hooks import hook_impl
 from kedro.framework.project import pipelines
 
-from fruit_features.storage import digests as saved_files
 from fruit_features.hooks.places import local_places
+from fruit_features.storage import digests as saved_files
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,10 +9,7 @@ from kedro.framework.project import pipelines
 from kedro.io import DatasetError
 
 from fruit_features.hooks.places import places
-from fruit_features.networks.configuration import (
-    describe_differences,
-    fingerprint_configuration,
-)
+from fruit_features.networks.configuration import describe_differences
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -21,13 +18,13 @@ if TYPE_CHECKING:
     from kedro.io import CatalogProtocol
     from kedro.pipeline import Pipeline
 
-    from fruit_features.networks.engines import StoredNetwork
+    from fruit_features.networks.network import StoredNetwork
     from fruit_features.pipelines.featurization.parameters import FeaturizationParameters
 
 STAGES: Final = ("ingestion", "featurization", "reduction", "export", "reporting")
 """Pipelines that write tables for others, in the order in which they run."""
 
-_MAY_BE_ABSENT: Final = frozenset({"images", "photo_reader", "networks", "known_features", "feature_store"})
+_MAY_BE_ABSENT: Final = frozenset({"images", "photo_reader", "networks", "known_features", "feature_store", "run_record"})
 """Inputs that are no stage's table, or that the first run finds missing."""
 
 _NEEDS_NETWORK: Final = frozenset({"vacuum_store"})
@@ -135,7 +132,7 @@ class StageInputHooks:
         self, found: Mapping[str, str], networks: Mapping[str, StoredNetwork], *, builds_network: bool
     ) -> None:
         assert self._parameters is not None
-        configuration = fingerprint_configuration(self._parameters)
+        configuration = self._parameters.network.fingerprint()
         network = networks.get(configuration)
         if network is not None:
             expected = network.fingerprint
@@ -157,7 +154,7 @@ class StageInputHooks:
         for name, fingerprint in found.items():
             if fingerprint != expected:
                 stored = by_fingerprint.get(fingerprint)
-                differences = describe_differences(stored.parameters if stored else {}, self._parameters)
+                differences = describe_differences(stored.parameters if stored else {}, self._parameters.model_dump())
                 (stage,) = (stage for stage in STAGES if name in pipelines[stage].all_outputs())
                 stages = ",".join(STAGES[1 : STAGES.index(stage) + 1])
                 raise ValueError(
@@ -167,7 +164,7 @@ class StageInputHooks:
 
     def _name_others(self, networks: Mapping[str, StoredNetwork]) -> str:
         assert self._parameters is not None
-        described = [describe_differences(stored.parameters, self._parameters) for stored in networks.values()]
+        described = [describe_differences(stored.parameters, self._parameters.model_dump()) for stored in networks.values()]
         return f" The networks that are there differ: {'; or '.join(described)}" if described else ""
 
 

@@ -1,96 +1,120 @@
-"""The fingerprint: a short name for everything that the features of a photo depend on."""
+"""The configuration of a network, and its fingerprint: a short name for everything that the features of a photo depend on."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from fruit_features.networks import backbones
-from fruit_features.photos.imaging import MAX_DECODED_MB, PREPROCESSING
+from fruit_features.networks.backbones import BACKBONES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from fruit_features.pipelines.featurization.parameters import FeaturizationParameters
+    from fruit_features.networks.network import Precision
 
 _LENGTH = 16
 """Hexadecimal digits kept of a SHA-256: 64 bits, ample for the handful of configurations that meet in one store."""
 
 
-def fingerprint_configuration(parameters: FeaturizationParameters) -> str:
-    """Fingerprint the backbone, its weights' digest, the input size and scaling, the decoding, the engine and its precision.
+@dataclass(frozen=True)
+class NetworkConfiguration:
+    """What determines a network and the pixels that it sees, as a user gives it.
 
-    The batch size is left out: it changes no feature by more than rounding.
+    Attributes:
+        backbone: Name of the backbone.
+        weights: `imagenet`, or a file.
+        engine: Name of the engine.
+        precision: Arithmetic of the inference.
+        preprocessing: Names what is done to a photo's pixels.
+        decoding: Parameters by which photos are decoded.
+        n_calibration_photos: Photos that calibrate an int8 network.
+        calibration_seed: Seed of their choice.
+
     """
-    backbone = backbones.get(parameters.backbone)
-    described: dict[str, object] = {
-        "backbone": backbone.name,
-        "weights": backbone.resolve_weights(parameters.weights).digest,
-        "input_size": backbone.input_size,
-        "scale": backbone.scale,
-        "offset": backbone.offset,
-        "preprocessing": PREPROCESSING,
-        **_decoding(parameters),
-        "engine": parameters.engine,
-        "precision": parameters.precision,
-    }
-    if parameters.precision == "int8":
-        described["calibration"] = [parameters.n_calibration_photos, parameters.calibration_seed]
-    return _digest(json.dumps(described, sort_keys=True).encode())
 
+    backbone: str
+    weights: str
+    engine: str
+    precision: Precision
+    preprocessing: str
+    decoding: Mapping[str, Any]
+    n_calibration_photos: int
+    calibration_seed: int
 
-def fingerprinted_parameters(parameters: FeaturizationParameters) -> dict[str, Any]:
-    """Choose the parameters that the fingerprint depends on, by the names that a user gives them by."""
-    chosen: dict[str, Any] = {
-        "backbone": parameters.backbone,
-        "weights": parameters.weights,
-        "engine": parameters.engine,
-        "precision": parameters.precision,
-        **_decoding(parameters),
-    }
-    if parameters.precision == "int8":
-        chosen |= {
-            "n_calibration_photos": parameters.n_calibration_photos,
-            "calibration_seed": parameters.calibration_seed,
+    @property
+    def is_calibrated(self) -> bool:
+        """Whether the network depends on the photos that it is calibrated on."""
+        return self.precision == "int8"
+
+    def fingerprint(self) -> str:
+        """Fingerprint everything but the batch size, which changes no feature by more than rounding.
+
+        Raises:
+            WeightsError: The weights cannot be identified.
+
+        """
+        backbone = BACKBONES.find(self.backbone)
+        described: dict[str, object] = {
+            "backbone": backbone.name,
+            "weights": backbone.resolve_weights(self.weights).digest,
+            "input_size": backbone.input_size,
+            **backbone.normalisation.describe(),
+            "preprocessing": self.preprocessing,
+            **self.decoding,
+            "engine": self.engine,
+            "precision": self.precision,
         }
-    return chosen
+        if self.is_calibrated:
+            described["calibration"] = [self.n_calibration_photos, self.calibration_seed]
+        return _digest(json.dumps(described, sort_keys=True).encode())
+
+    def parameters(self) -> dict[str, Any]:
+        """Return the parameters that the fingerprint depends on, by the names that a user gives them by."""
+        chosen: dict[str, Any] = {
+            "backbone": self.backbone,
+            "weights": self.weights,
+            "engine": self.engine,
+            "precision": self.precision,
+            **self.decoding,
+        }
+        if self.is_calibrated:
+            chosen |= {"n_calibration_photos": self.n_calibration_photos, "calibration_seed": self.calibration_seed}
+        return chosen
 
 
-def differing_parameters(stored: Mapping[str, Any], parameters: FeaturizationParameters) -> dict[str, tuple[Any, Any]]:
+def fingerprint_calibrated(configuration: str, identity: bytes) -> str:
+    """Fingerprint a network that depends on the photos it was calibrated on.
+
+    Args:
+        configuration: Fingerprint of its configuration.
+        identity: What its engine's `identify` returns for the quantised network.
+
+    """
+    return _digest(configuration.encode(), identity)
+
+
+def differing_parameters(stored: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
     """Compare the parameters that a network was built with to those of a run.
 
     Args:
-        stored: What `fingerprinted_parameters` returned for the network; empty if it was built before that was kept.
-        parameters: The run's.
+        stored: What `NetworkConfiguration.parameters` returned for the network; empty if that was not kept.
+        given: All featurization parameters of the run.
 
     Returns:
         Name to (stored value, value of the run), of each that differs and was stored.
 
     """
-    given = parameters.model_dump()
     return {name: (value, given[name]) for name, value in stored.items() if name in given and given[name] != value}
 
 
-def describe_differences(stored: Mapping[str, Any], parameters: FeaturizationParameters) -> str:
+def describe_differences(stored: Mapping[str, Any], given: Mapping[str, Any]) -> str:
     """Say in which parameters a network and a run differ, with both values."""
-    differences = differing_parameters(stored, parameters)
+    differences = differing_parameters(stored, given)
     if not differences:
         return "no parameter's value differs, but the weights in a file, or the way photos are decoded by this version, do"
     return ", ".join(f"featurization.{name} is {there} there, {here} here" for name, (there, here) in differences.items())
-
-
-def fingerprint_calibrated(configuration: str, weights: bytes) -> str:
-    """Fingerprint a network that depends on the photos it was calibrated on: its configuration and its quantised weights."""
-    return _digest(configuration.encode(), weights)
-
-
-def _decoding(parameters: FeaturizationParameters) -> dict[str, Any]:
-    """Take how photos are decoded, without a default that came later than fingerprints did: theirs stay as they are."""
-    decoding: dict[str, Any] = dict(parameters.decoding)
-    if parameters.max_decoded_mb == MAX_DECODED_MB:
-        del decoding["max_decoded_mb"]
-    return decoding
 
 
 def _digest(*parts: bytes) -> str:

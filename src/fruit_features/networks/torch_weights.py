@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from fruit_features.networks.backbones.base import FileFormat, WeightsError
+from fruit_features.networks.weights import FileFormat, WeightsError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

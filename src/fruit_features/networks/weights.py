@@ -1,36 +1,14 @@
-"""What every backbone has in common: how it is described, and how a file of weights is identified."""
+"""Weights of networks: how a file of them is identified before it is loaded."""
 
 from __future__ import annotations
 
 import hashlib
-import importlib
-import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
-
-if TYPE_CHECKING:
-    import keras
 
 
 class WeightsError(ValueError):
     """Weights that cannot be used. The message names the file or value, and says what to do."""
-
-
-def import_keras_quietly() -> None:
-    """Import Keras, and TensorFlow with it, before anybody does so aloud.
-
-    While it is imported, TensorFlow's C++ writes to standard error whatever TF_CPP_MIN_LOG_LEVEL says; an import that fails
-    raises an exception as ever.
-    """
-    standard_error = os.dup(2)
-    try:
-        with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
-            os.dup2(nowhere.fileno(), 2)
-        importlib.import_module("keras")
-    finally:
-        os.dup2(standard_error, 2)
-        os.close(standard_error)
 
 
 @dataclass(frozen=True)
@@ -48,62 +26,6 @@ class Weights:
     source: str
     path: Path | None
     digest: str
-
-
-class Backbone(Protocol):
-    """A network without its classifier: uint8 photos in, features out."""
-
-    @property
-    def name(self) -> str:
-        """The key in the registry, and the value of ``featurization.backbone``."""
-        ...
-
-    @property
-    def input_size(self) -> int:
-        """Height and width of the photos that it takes, in pixels."""
-        ...
-
-    @property
-    def n_features(self) -> int:
-        """Numbers per photo."""
-        ...
-
-    @property
-    def scale(self) -> float:
-        """The network sees ``photo * scale + offset``; the model that `build` returns does that itself."""
-        ...
-
-    @property
-    def offset(self) -> float:
-        """See `scale`."""
-        ...
-
-    def resolve_weights(self, weights: str) -> Weights:
-        """Identify weights without loading them: cheap, offline, and without TensorFlow.
-
-        Args:
-            weights: ``imagenet``, or the path of a local file (``~`` is expanded).
-
-        Raises:
-            WeightsError: there is no such file, it cannot be read, or it is of another format.
-
-        """
-        ...
-
-    def build(self, weights: Weights) -> keras.Model:
-        """Build the network with these weights.
-
-        Args:
-            weights: what ``resolve_weights`` of the same backbone returned.
-
-        Returns:
-            A Keras functional model: uint8 [N, input_size, input_size, 3] (RGB) to float32 [N, n_features].
-
-        Raises:
-            WeightsError: the file holds another network, is damaged, changed meanwhile, or cannot be downloaded.
-
-        """
-        ...
 
 
 @dataclass(frozen=True)

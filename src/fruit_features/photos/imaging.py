@@ -61,6 +61,18 @@ class Decoding(TypedDict, total=False):
     max_decoded_mb: int
 
 
+def decoding_of_features(decoding: Decoding) -> dict[str, Any]:
+    """Choose what of `decoding` is part of a fingerprint.
+
+    `max_decoded_mb` came later than fingerprints did. It is left out where it has its default, so that older fingerprints stay
+    as they are.
+    """
+    chosen: dict[str, Any] = dict(decoding)
+    if decoding["max_decoded_mb"] == MAX_DECODED_MB:
+        del chosen["max_decoded_mb"]
+    return chosen
+
+
 def decode(
     content: bytes | memoryview,
     size: int,

@@ -12,10 +12,10 @@ import numpy as np
 import pyarrow as pa
 from pyspark import TaskContext
 
+from fruit_features.networks.engines import ENGINES
 from fruit_features.photos.imaging import ImageError, decode
-from fruit_features.networks.engines import get_engine
-from fruit_features.photos.reading import listed_photos
 from fruit_features.photos.isolation import decode_in_child
+from fruit_features.photos.reading import listed_photos
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from pyspark import Accumulator, Broadcast
 
+    from fruit_features.networks.engines import Predictor
+    from fruit_features.networks.network import Network
     from fruit_features.photos.imaging import Decoding
-    from fruit_features.networks.engines import Network, Predictor
     from fruit_features.photos.reading import PhotoReader
 
 
@@ -118,17 +119,10 @@ class PhotoFeaturizer:
         key = self._fingerprint, self._batch_size
         if key not in _COMPILED:
             network = self._network.value
-            predictor = get_engine(network.engine).load(network, self._batch_size)
+            predictor = ENGINES.find(network.engine).load(network, self._batch_size)
             _COMPILED[key] = predictor, network.input_size, network.n_features
             gc.freeze()  # what is loaded now stays: spare it Spark's full garbage collection after every task
         return _COMPILED[key]
-
-
-def import_engine(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """Import what a worker will need, for `DataFrame.mapInArrow`; the batches pass through."""
-    import openvino  # noqa: F401
-
-    yield from batches
 
 
 _COMPILED: dict[tuple[str, int], tuple[Predictor, int, int]] = {}

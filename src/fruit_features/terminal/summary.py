@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-MOST_REASONS = 5
+MAX_REASONS = 5
 """Reasons for rejects that are shown, without their numbers; `rejected_images` has them all."""
 
 
@@ -39,13 +39,13 @@ def show(
     console = console or rich.get_console()
     counts, per_second = run_report["counts"], run_report["images_per_second"]
     reasons = list(group_reasons(run_report["rejected_by_reason"]).items())
-    others = sum(count for _, count in reasons[MOST_REASONS:])
+    others = sum(count for _, count in reasons[MAX_REASONS:])
     rows = [
         ("photos listed", counts["listed"], ""),
         ("  featurized now", counts["featurized"], speed(per_second) if per_second else ""),
         ("  reused", counts["reused"], ""),
         ("photos rejected", counts["rejected"], places["rejected_images"]),
-        *(("", count, f"  {reason}") for reason, count in reasons[:MOST_REASONS]),
+        *(("", count, f"  {reason}") for reason, count in reasons[:MAX_REASONS]),
         *([("", others, "  for other reasons")] if others else []),
         ("photos exported", counts["exported"], places["pca_features_csv"]),
         ("components kept", run_report["components"], places["explained_variance"]),

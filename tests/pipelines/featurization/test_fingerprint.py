@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from fruit_features.networks import backbones
-from fruit_features.networks.configuration import fingerprint_calibrated, fingerprint_configuration
+from fruit_features.networks.fingerprint import fingerprint_calibrated, fingerprint_configuration
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -19,7 +19,7 @@ from fruit_features.networks.engines import StoredNetwork
 from fruit_features.analysis.pca import PcaModel
 from fruit_features.photos.reading import PhotoReader
 from fruit_features.pipelines.featurization import chunks, nodes
-from fruit_features.networks.configuration import fingerprint_configuration
+from fruit_features.networks.fingerprint import fingerprint_configuration
 from fruit_features.pipelines.featurization.nodes import (
     N_SLOTS,
     UNREADABLE,

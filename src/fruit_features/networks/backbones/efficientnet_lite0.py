@@ -8,18 +8,12 @@ Its ImageNet weights come with the Python package `efficientnet-lite0-pytorch-mo
 from __future__ import annotations
 
 import importlib.util
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from fruit_features.networks.backbones.base import (
-    Weights,
-    WeightsError,
-    identify_file,
-    import_keras_quietly,
-    user_path,
-    verify_unchanged,
-)
+from fruit_features.networks.backbones.base import Backbone, Normalisation, import_keras_quietly
+from fruit_features.networks.torch_weights import LEGACY, load_state_dict
+from fruit_features.networks.weights import Weights, WeightsError, identify_file, user_path, verify_unchanged
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -56,28 +50,22 @@ STAGES: Final = (
 )
 
 
-@dataclass(frozen=True)
-class EfficientNetLite0:
-    """See `fruit_features.networks.backbones.Backbone`."""
+class EfficientNetLite0(Backbone):
+    """EfficientNet-Lite0."""
 
-    name: str = "efficientnet_lite0"
-    input_size: int = 224
-    n_features: int = HEAD_FILTERS
+    name = "efficientnet_lite0"
+    input_size = 224
+    n_features = HEAD_FILTERS
     # (x - 127) / 128: MEAN_RGB and STDDEV_RGB of the original
-    scale: float = 1 / 128
-    offset: float = -127 / 128
+    normalisation = Normalisation.uniform(mean=127, scale=1 / 128)
 
     def resolve_weights(self, weights: str) -> Weights:
         """Accept ``imagenet`` (in the Python package) or a PyTorch file of the same layout and tensors."""
-        from fruit_features.networks.backbones.torch_weights import LEGACY
-
         path = _packaged_weights() if weights == "imagenet" else user_path(weights)
         return identify_file(weights, path, LEGACY)
 
     def build(self, weights: Weights) -> keras.Model:
         """Build the network and fill every layer from the file."""
-        from fruit_features.networks.backbones.torch_weights import load_state_dict
-
         if weights.path is None:
             raise WeightsError(f"weights {weights.source!r} of {self.name} need a file: see resolve_weights.")
         verify_unchanged(weights, weights.path)
@@ -113,7 +101,7 @@ class EfficientNetLite0:
             return layers.Add()([inputs, x]) if stride == 1 and in_filters == stage.filters else x
 
         photos = keras.Input((self.input_size, self.input_size, 3), dtype="uint8", name="photos")
-        x = layers.Rescaling(self.scale, self.offset, name="scaled")(photos)
+        x = self.normalisation.apply(photos)
         x = convolution(x, STEM_FILTERS, "conv_stem", kernel=3, stride=2)
         x = layers.ReLU(6.0)(batch_norm(x, "bn0"))
         shapes = [(stage, stage.stride if i == 0 else 1) for stage in STAGES for i in range(stage.repeats)]

@@ -9,19 +9,11 @@ import os
 import tempfile
 import warnings
 from collections import Counter
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from fruit_features.networks.backbones.base import (
-    FileFormat,
-    Weights,
-    WeightsError,
-    identify_file,
-    import_keras_quietly,
-    user_path,
-    verify_unchanged,
-)
+from fruit_features.networks.backbones.base import Backbone, Normalisation, import_keras_quietly
+from fruit_features.networks.weights import FileFormat, Weights, WeightsError, identify_file, user_path, verify_unchanged
 
 if TYPE_CHECKING:
     import keras
@@ -41,16 +33,14 @@ N_ARRAYS_WITH_TOP: Final = N_ARRAYS + 2
 """The classifier adds a kernel and a bias."""
 
 
-@dataclass(frozen=True)
-class MobileNetV2:
-    """See `fruit_features.networks.backbones.Backbone`."""
+class MobileNetV2(Backbone):
+    """MobileNetV2 of width 1.0."""
 
-    name: str = "mobilenet_v2"
-    input_size: int = 224
-    n_features: int = 1280
-    # x / 127.5 - 1, as keras.applications.mobilenet_v2.preprocess_input does it
-    scale: float = 1 / 127.5
-    offset: float = -1.0
+    name = "mobilenet_v2"
+    input_size = 224
+    n_features = 1280
+    # x / 127.5 - 1, as keras.applications.mobilenet_v2.preprocess_input computes it
+    normalisation = Normalisation.uniform(mean=127.5, scale=1 / 127.5)
 
     def resolve_weights(self, weights: str) -> Weights:
         """Accept ``imagenet`` (published by Keras) or an HDF5 file, with or without the classifier."""
@@ -66,7 +56,7 @@ class MobileNetV2:
         import keras
 
         photos = keras.Input((self.input_size, self.input_size, 3), dtype="uint8", name="photos")
-        scaled = keras.layers.Rescaling(self.scale, self.offset, name="scaled")(photos)
+        scaled = self.normalisation.apply(photos)
         network = _published(scaled) if weights.path is None else _from_file(scaled, weights, weights.path)
         pooled = next(layer for layer in network.layers if isinstance(layer, keras.layers.GlobalAveragePooling2D))
         return keras.Model(photos, pooled.output, name=self.name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 import os
 import tempfile
@@ -10,16 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fruit_features.networks.engines import tensorflow
+from fruit_features.networks.engines.base import Engine
+from fruit_features.networks.engines.tensorflow import GRAPH, TensorFlow
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
-    from fruit_features.networks.engines import Network, Precision, Predictor
-
-PRECISIONS: frozenset[Precision] = frozenset({"f32", "bf16", "int8"})
+    from fruit_features.networks.engines.base import Predictor
+    from fruit_features.networks.network import Network, Precision
 
 TOPOLOGY, WEIGHTS = "network.xml", "network.bin"
 
@@ -29,33 +30,93 @@ _CAPABILITIES: dict[Precision, str] = {"f32": "FP32", "bf16": "BF16", "int8": "I
 _PRECISION_HINTS: dict[Precision, str] = {"f32": "f32", "bf16": "bf16", "int8": "f32"}
 
 
-def export(model: Any) -> dict[str, bytes]:
-    """Convert a Keras model to OpenVINO IR, with float32 weights.
+class OpenVino(Engine):
+    """Runs OpenVINO's intermediate representation: `network.xml` (topology) and `network.bin` (weights)."""
 
-    OpenVINO reads the frozen graph of TensorFlow from a file. `openvino.convert_model` would take the model itself, but on
-    Python 3.13 it fails (it deletes a local variable with `exec`, which PEP 667 has ended), and it reports every conversion
-    to Intel over the internet. The transformations are those that `openvino.convert_model` applies, with its arguments: they
-    fold the batch normalisations into the convolutions, so that the weights are the same as with it.
+    name = "openvino"
+    precisions = frozenset({"f32", "bf16", "int8"})
 
-    Args:
-        model: Keras model, uint8 (batch, size, size, 3) to float32 (batch, n_features).
+    def export(self, model: Any) -> dict[str, bytes]:
+        """Convert a Keras model, with float32 weights. The same model gives the same bytes in every process.
 
-    Returns:
-        `network.xml` (topology) and `network.bin` (weights). The same model gives the same bytes in every process.
+        OpenVINO reads the frozen graph of TensorFlow from a file. `openvino.convert_model` would take the model itself, but
+        on Python 3.13 it fails (it deletes a local variable with `exec`, which PEP 667 has ended), and it reports every
+        conversion to Intel over the internet. The transformations are those that `openvino.convert_model` applies, with its
+        arguments: they fold the batch normalisations into the convolutions, so that the weights are the same as with it.
+        """
+        import openvino
+        from openvino._offline_transformations import apply_moc_transformations
 
-    """
-    import openvino
-    from openvino._offline_transformations import apply_moc_transformations
+        with tempfile.TemporaryDirectory() as folder:
+            frozen = Path(folder, GRAPH)
+            frozen.write_bytes(TensorFlow().export(model)[GRAPH])
+            converted = openvino.Core().read_model(frozen)
+            apply_moc_transformations(converted, cf=False, smart_reshape=True)
+            return _serialize(converted)
 
-    with tempfile.TemporaryDirectory() as folder:
-        frozen = Path(folder, tensorflow.GRAPH)
-        frozen.write_bytes(tensorflow.export(model)[tensorflow.GRAPH])
-        converted = openvino.Core().read_model(frozen)
-        apply_moc_transformations(converted, cf=False, smart_reshape=True)
-        return serialize(converted)
+    def quantize(self, files: Mapping[str, bytes], photos: NDArray[np.uint8]) -> dict[str, bytes]:
+        """Quantise by NNCF's post-training quantisation."""
+        os.environ.setdefault("NNCF_CI", "1")  # else NNCF reports each quantisation to its makers over the internet
+        import nncf
+        import openvino
+
+        nncf.set_log_level(logging.ERROR)
+        model = openvino.Core().read_model(model=files[TOPOLOGY], weights=files[WEIGHTS])
+        calibration = nncf.Dataset([photo[np.newaxis] for photo in photos])
+        quantized = nncf.quantize(
+            model,
+            calibration,
+            preset=nncf.QuantizationPreset.MIXED,
+            subset_size=len(photos),
+            target_device=nncf.TargetDevice.CPU,
+        )
+        return _serialize(quantized)
+
+    def identify(self, files: Mapping[str, bytes]) -> bytes:
+        """Choose the weights."""
+        return files[WEIGHTS]
+
+    def native_precisions(self) -> frozenset[Precision]:
+        """Ask OpenVINO; it computes the other precisions in float32, or emulates them."""
+        import openvino
+
+        capabilities = openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+        return frozenset(name for name, flag in _CAPABILITIES.items() if flag in capabilities)
+
+    def warm_up(self) -> None:
+        """Import OpenVINO."""
+        importlib.import_module("openvino")
+
+    def load(self, network: Network, batch_size: int) -> Predictor:
+        """Compile a network for one core and one batch size: a fixed shape compiles to faster code than a dynamic one.
+
+        OpenVINO would pin its thread, and that of every worker to the *same* core, which halves the speed: hence no pinning.
+        """
+        import openvino
+
+        core = openvino.Core()
+        model = core.read_model(model=network.files[TOPOLOGY], weights=network.files[WEIGHTS])
+        model.reshape([batch_size, network.input_size, network.input_size, 3])
+        compiled = core.compile_model(
+            model,
+            "CPU",
+            {
+                "INFERENCE_NUM_THREADS": 1,
+                "NUM_STREAMS": 1,
+                "ENABLE_CPU_PINNING": False,
+                "INFERENCE_PRECISION_HINT": _PRECISION_HINTS[network.precision],
+            },
+        )
+        request = compiled.create_infer_request()
+
+        def predict(photos: NDArray[np.uint8]) -> NDArray[np.float32]:
+            features: NDArray[np.float32] = request.infer([photos], share_inputs=True)[0]
+            return features
+
+        return predict
 
 
-def serialize(model: Any) -> dict[str, bytes]:
+def _serialize(model: Any) -> dict[str, bytes]:
     """Write an `openvino.Model` to the two files of its IR, weights uncompressed."""
     import openvino
 
@@ -79,72 +140,3 @@ def _name_by_position(model: Any) -> None:
     for tensor, name in ((model.input(), "photos"), (model.output(), "features")):
         tensor.set_names({name})
         tensor.get_node().set_friendly_name(name)
-
-
-def quantize(files: Mapping[str, bytes], photos: NDArray[np.uint8]) -> dict[str, bytes]:
-    """Quantise a float32 network to int8 by NNCF's post-training quantisation, calibrated on photos.
-
-    Args:
-        files: What `export` wrote.
-        photos: uint8 (n, size, size, 3), decoded as the network's photos will be.
-
-    Returns:
-        The files of the int8 network.
-    """
-    os.environ.setdefault("NNCF_CI", "1")  # else NNCF reports each quantisation to its makers over the internet
-    import nncf
-    import openvino
-
-    nncf.set_log_level(logging.ERROR)
-    model = openvino.Core().read_model(model=files[TOPOLOGY], weights=files[WEIGHTS])
-    calibration = nncf.Dataset([photo[np.newaxis] for photo in photos])
-    quantized = nncf.quantize(
-        model, calibration, preset=nncf.QuantizationPreset.MIXED, subset_size=len(photos), target_device=nncf.TargetDevice.CPU
-    )
-    return serialize(quantized)
-
-
-def native_precisions() -> frozenset[Precision]:
-    """Precisions that this machine's processor computes in; OpenVINO emulates the others, or computes them in float32."""
-    import openvino
-
-    capabilities = openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-    return frozenset(name for name, flag in _CAPABILITIES.items() if flag in capabilities)
-
-
-def load(network: Network, batch_size: int) -> Predictor:
-    """Compile a network for one core.
-
-    Spark runs one Python worker per core, so each compiles for a single thread. OpenVINO would pin that thread, and every
-    worker's to the *same* core, which halves the speed: hence no pinning.
-
-    Args:
-        network: What `export` wrote.
-        batch_size: Photos per call; a fixed shape compiles to faster code than a dynamic one.
-
-    Returns:
-        Function of uint8 (batch_size, size, size, 3) that returns a fresh float32 (batch_size, n_features).
-
-    """
-    import openvino
-
-    core = openvino.Core()
-    model = core.read_model(model=network.files[TOPOLOGY], weights=network.files[WEIGHTS])
-    model.reshape([batch_size, network.input_size, network.input_size, 3])
-    compiled = core.compile_model(
-        model,
-        "CPU",
-        {
-            "INFERENCE_NUM_THREADS": 1,
-            "NUM_STREAMS": 1,
-            "ENABLE_CPU_PINNING": False,
-            "INFERENCE_PRECISION_HINT": _PRECISION_HINTS[network.precision],
-        },
-    )
-    request = compiled.create_infer_request()
-
-    def predict(photos: NDArray[np.uint8]) -> NDArray[np.float32]:
-        features: NDArray[np.float32] = request.infer([photos], share_inputs=True)[0]
-        return features
-
-    return predict

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from typing import Any
 
-import numpy as np
 import pandas as pd
-import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from fruit_features.spark.feature_store import PHOTO_KEY, usable_features
-from fruit_features.analysis.pca import PcaModel
 from fruit_features.pipelines.export.parameters import ExportParameters
+from fruit_features.spark.feature_store import PHOTO_KEY, usable_features
+from fruit_features.spark.projection import project
+from fruit_features.spark.reducers import load_reduction
 from fruit_features.spark.spreadsheet import escape_formula
 
 
@@ -32,24 +30,11 @@ def project_features(featurized_photos: DataFrame, feature_store: DataFrame, pca
         ValueError: The model was fitted on features of another network.
 
     """
-    model = PcaModel.from_record(pca_model.iloc[0].to_dict())
+    reduction = load_reduction(pca_model)
     first = featurized_photos.select("fingerprint").first()
     if first is not None:
-        model.check_fits(first["fingerprint"])
-    features = usable_features(featurized_photos, feature_store)
-    columns = [f"pca_{component}" for component in range(1, model.n_components + 1)]
-
-    def project_batches(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        for batch in batches:
-            rows = batch.column("features").flatten().to_numpy().reshape(len(batch), -1)
-            projected = np.ascontiguousarray(model.project(rows).T)
-            yield pa.RecordBatch.from_arrays(
-                [batch.column("path"), batch.column("label"), *map(pa.array, projected)], ["path", "label", *columns]
-            )
-
-    schema = ", ".join(["path string", "label string", *(f"{column} float" for column in columns)])
-    n_files = features.sparkSession.sparkContext.defaultParallelism
-    return features.coalesce(n_files).mapInArrow(project_batches, schema)
+        reduction.check_fits(first["fingerprint"])
+    return project(usable_features(featurized_photos, feature_store), reduction)
 
 
 def sort_for_csv(pca_features: DataFrame, parameters: ExportParameters) -> DataFrame:

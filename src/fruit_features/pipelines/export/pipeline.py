@@ -12,9 +12,12 @@ def create_pipeline() -> Pipeline:
     return Pipeline(
         [
             node(
-                project_features, ["featurized_photos", "feature_store", "pca_model"], "pca_features", name="project_features"
+                project_features,
+                ["featurized_photos", "feature_store", "pca_model"],
+                "pca_features@spark",
+                name="project_features",
             ),
-            node(sort_for_csv, ["pca_features", "params:export"], "pca_features_csv", name="sort_for_csv"),
+            node(sort_for_csv, ["pca_features@spark", "params:export"], "pca_features_csv", name="sort_for_csv"),
             node(list_rejects, ["featurized_photos", "params:export"], "rejected_images", name="list_rejects"),
             node(
                 account_for_photos,

@@ -4,56 +4,30 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import time
 from collections.abc import Iterator, Mapping
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
-from pyspark.sql.types import ArrayType, FloatType, LongType, StringType, StructField, StructType, TimestampType
 
-from fruit_features.networks import backbones
-from fruit_features.terminal import progress
-from fruit_features.spark.feature_store import PHOTO_KEY
+from fruit_features.networks import building
+from fruit_features.networks.backbones import BACKBONES
+from fruit_features.networks.network import Network, StoredNetwork
 from fruit_features.photos.imaging import ImageError, decode
-from fruit_features.networks.engines import Network, StoredNetwork, get_engine, openvino
-from fruit_features.analysis.pca import PcaModel
 from fruit_features.photos.reading import ListedPhoto, PhotoReader
-from fruit_features.spark.chunks import PHOTO_OVERHEAD, Pace, count_tasks, plan_chunks
-from fruit_features.networks.configuration import (
-    fingerprint_calibrated,
-    fingerprint_configuration,
-    fingerprinted_parameters,
-)
 from fruit_features.pipelines.featurization.parameters import FeaturizationParameters
-from fruit_features.spark.featurizer import PhotoFeaturizer
+from fruit_features.spark.feature_store import PHOTO_KEY, UNREADABLE, can_be_read, slot_of_path
+from fruit_features.spark.featurizing import featurize_in_chunks
+from fruit_features.spark.reducers import load_reduction
+from fruit_features.spark.sampling import is_sampled
 from fruit_features.terminal.wording import count_of
 
 logger = logging.getLogger(__name__)
 
-N_SLOTS = 2**16
-"""Paths are hashed into this many slots. A chunk is a set of slots, so the driver's plan never outgrows them."""
-
-_HASH_RANGE = 2**32
-
-MAX_LENGTH = 2**29
-"""Bytes of the longest file that is read, 512 MiB: a worker holds it, and what Pillow makes of it."""
-
-EMPTY = "empty file"
-TOO_LONG = f"too long: exceeds {MAX_LENGTH >> 20} MiB"
-UNREADABLE = "could not be read: it vanished, has changed since it was listed, or may not be read"
-
-_WORKER_SCHEMA = StructType(
-    [
-        StructField("path", StringType()),
-        StructField("length", LongType()),
-        StructField("modificationTime", TimestampType()),
-        StructField("features", ArrayType(FloatType(), containsNull=False)),  # which Parquet writes in half the time
-        StructField("error", StringType()),
-    ]
-)
+_CALIBRATION_RESOLUTION = 2**32
+"""A coarser one would choose other photos, and int8 networks would be others than before."""
 
 
 def sample_calibration_photos(photos: DataFrame, parameters: FeaturizationParameters) -> DataFrame:
@@ -68,10 +42,10 @@ def sample_calibration_photos(photos: DataFrame, parameters: FeaturizationParame
     """
     if parameters.precision != "int8":
         return photos.limit(0).select("path", "length")
-    share = parameters.n_calibration_photos / max(1, photos.count())
-    seeded = F.xxhash64("path", F.lit(parameters.calibration_seed))
-    is_chosen = F.pmod(seeded, F.lit(_HASH_RANGE)) < share * _HASH_RANGE
-    return photos.where(is_chosen & F.col("error").isNull() & _can_be_read()).select("path", "length")
+    is_chosen = is_sampled(
+        parameters.n_calibration_photos, photos.count(), parameters.calibration_seed, resolution=_CALIBRATION_RESOLUTION
+    )
+    return photos.where(is_chosen & F.col("error").isNull() & can_be_read()).select("path", "length")
 
 
 def build_network(
@@ -91,30 +65,15 @@ def build_network(
     Raises:
         ValueError: An int8 network has no photo to be calibrated on.
     """
-    _say_how_precision_is_computed(parameters)
-    configuration = fingerprint_configuration(parameters)
-    if configuration in networks:
-        return networks[configuration].load()
-    backbone = backbones.get(parameters.backbone)
-    is_calibrated = parameters.precision == "int8"
-    decoded = _decode_all(calibration_photos, photo_reader, backbone.input_size, parameters) if is_calibrated else None
-    logger.info("Building %s with weights %s, once", backbone.name, parameters.weights)
-    files = get_engine(parameters.engine).export(backbone.build(backbone.resolve_weights(parameters.weights)))
-    fingerprint = configuration
-    if decoded is not None:
-        files = openvino.quantize(files, decoded)
-        fingerprint = fingerprint_calibrated(configuration, files[openvino.WEIGHTS])
-    return Network(
-        fingerprint=fingerprint,
-        configuration=configuration,
-        backbone=backbone.name,
-        engine=parameters.engine,
-        precision=parameters.precision,
-        input_size=backbone.input_size,
-        n_features=backbone.n_features,
-        files=files,
-        parameters=fingerprinted_parameters(parameters),
-    )
+    configuration = parameters.network
+    building.warn_of_emulated_precision(configuration)
+    stored = networks.get(configuration.fingerprint())
+    if stored is not None:
+        return stored.load()
+    input_size = BACKBONES.find(configuration.backbone).input_size
+    is_calibrated = configuration.is_calibrated
+    decoded = _decode_all(calibration_photos, photo_reader, input_size, parameters) if is_calibrated else None
+    return building.build_network(configuration, decoded)
 
 
 def match_network(network: Network, pca_model: pd.DataFrame) -> Network:
@@ -128,7 +87,7 @@ def match_network(network: Network, pca_model: pd.DataFrame) -> Network:
         ValueError: The model was fitted on features of another network.
 
     """
-    PcaModel.from_record(pca_model.iloc[0].to_dict()).check_fits(network.fingerprint)
+    load_reduction(pca_model).check_fits(network.fingerprint)
     return network
 
 
@@ -141,21 +100,18 @@ def find_pending_photos(photos: DataFrame, known_features: DataFrame, network: N
         network: The network whose features are wanted.
 
     Returns:
-        path, length, modificationTime, and slot (int, of `N_SLOTS`).
+        path, length, modificationTime, and slot (int, of `feature_store.N_SLOTS`).
 
     """
     known = known_features.where(F.col("fingerprint") == network.fingerprint)
     pending = photos.where(F.col("error").isNull()).join(known, PHOTO_KEY, "left_anti")
-    return pending.select(*PHOTO_KEY, _slot().alias("slot"))
+    return pending.select(*PHOTO_KEY, slot_of_path().alias("slot"))
 
 
 def featurize_photos(
     pending_photos: DataFrame, photo_reader: PhotoReader, network: Network, parameters: FeaturizationParameters
 ) -> Iterator[DataFrame]:
     """Featurize the pending photos in chunks, each of which the catalog appends to the feature store.
-
-    The caller computes and saves a chunk before it asks for the next one. The clock is read around that, and the time
-    decides how many photos the next chunk has; no feature depends on it.
 
     Args:
         pending_photos: path, length, modificationTime, slot.
@@ -168,47 +124,14 @@ def featurize_photos(
         is gone, has changed since the listing, or may not be read.
 
     """
-    readable = pending_photos.where(_can_be_read())
-    slots = (
-        pending_photos.groupBy("slot", _can_be_read().alias("readable"))
-        .agg(F.count("*").alias("n_photos"), F.sum("length").alias("n_bytes"))
-        .toPandas()
-    )
-    slots_taken = slots[slots["readable"]]
-    photos_per_slot = dict(zip(slots_taken["slot"].tolist(), slots_taken["n_photos"].tolist(), strict=True))
-    total, saved = sum(photos_per_slot.values()), 0
-    if len(slots) > len(slots_taken):
-        yield _refuse(pending_photos.where(~_can_be_read()), network)
-    logger.info("%s to featurize", count_of(total, "photo"))
-    if not total:
-        return
-    context = pending_photos.sparkSession.sparkContext
-    done, rejected = context.accumulator(0), context.accumulator(0)
-    featurizer = PhotoFeaturizer(
+    yield from featurize_in_chunks(
+        pending_photos,
         photo_reader,
-        context.broadcast(network),
-        fingerprint=network.fingerprint,
+        network,
         batch_size=parameters.batch_size,
+        chunk_size=parameters.chunk_size,
         decoding=parameters.decoding,
-        done=done,
-        rejected=rejected,
     )
-    n_cores = context.defaultParallelism
-    work_per_photo = PHOTO_OVERHEAD + slots_taken["n_bytes"].sum() / total
-    pace = Pace(total, work_per_photo, n_cores)
-    progress.note_saved(saved, total)
-    with progress.follow(total, lambda: progress.Counts(done.value, rejected.value)):
-        for chunk_slots in plan_chunks(photos_per_slot, parameters.chunk_size, pace.wanted):
-            n_photos = sum(photos_per_slot[slot] for slot in chunk_slots)
-            chunk = readable.where(_is_among(F.col("slot"), chunk_slots)).select(*PHOTO_KEY)
-            n_tasks = count_tasks(n_photos * work_per_photo, n_cores)
-            began = time.monotonic()
-            features = chunk.repartition(n_tasks).mapInArrow(featurizer, _WORKER_SCHEMA)
-            yield features.withColumn("fingerprint", F.lit(network.fingerprint))
-            pace.learn(n_photos, time.monotonic() - began)
-            saved += n_photos
-            progress.note_saved(saved, total)
-            logger.info(progress.describe(total, progress.Counts(saved, rejected.value)))
 
 
 def collect_outcomes(photos: DataFrame, feature_store: DataFrame, network: Network) -> DataFrame:
@@ -290,7 +213,7 @@ def vacuum_store(
         ValueError: No run has featurized with these parameters, or more would be dropped than `max_vacuum_ratio` allows.
 
     """
-    configuration = fingerprint_configuration(parameters)
+    configuration = parameters.network.fingerprint()
     if configuration not in networks:
         raise ValueError(
             "no run has featurized with these parameters: the whole feature store would be dropped. Give the --env and "
@@ -335,40 +258,3 @@ def _decode_all(
             "give a larger featurization.n_calibration_photos, or featurization.precision=bf16"
         )
     return np.stack(decoded)
-
-
-def _say_how_precision_is_computed(parameters: FeaturizationParameters) -> None:
-    """Log it when this machine would not gain by the precision that was asked for."""
-    if parameters.engine == "openvino" and parameters.precision not in openvino.native_precisions():
-        logger.warning(
-            "This processor does not compute in %s: OpenVINO falls back on wider arithmetic, right but hardly faster than f32",
-            parameters.precision,
-        )
-
-
-def _refuse(photos: DataFrame, network: Network) -> DataFrame:
-    """Rows of the feature store for files that are not worth opening: empty or too long."""
-    return photos.select(
-        *PHOTO_KEY,
-        F.lit(None).cast("array<float>").alias("features"),
-        F.when(F.col("length") == 0, EMPTY).otherwise(TOO_LONG).alias("error"),
-        F.lit(network.fingerprint).alias("fingerprint"),
-    )
-
-
-def _can_be_read() -> Column:
-    """Whether a file has a length that is worth opening it for."""
-    return F.col("length").between(1, MAX_LENGTH)
-
-
-def _slot() -> Column:
-    """Slot of a photo, by its path."""
-    return F.pmod(F.xxhash64("path"), F.lit(N_SLOTS)).cast("int")
-
-
-def _is_among(slot: Column, slots: list[int]) -> Column:
-    """Test membership in a set of slots by one byte of a mask: one literal, where `isin` would make thousands."""
-    mask = bytearray(N_SLOTS)
-    for member in slots:
-        mask[member] = 1
-    return F.substring(F.lit(bytes(mask)), slot + 1, F.lit(1)) == F.lit(b"\x01")

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from pydantic import Field, PositiveInt, model_validator
 
-from fruit_features.networks import backbones
-from fruit_features.photos.imaging import Decoding
-from fruit_features.networks.engines import EngineName, Precision, get_engine
+from fruit_features.networks.backbones import BACKBONES
+from fruit_features.networks.configuration import NetworkConfiguration
+from fruit_features.networks.engines import ENGINES
+from fruit_features.networks.network import Precision
 from fruit_features.parameters import Parameters
+from fruit_features.photos.imaging import PREPROCESSING, Decoding, decoding_of_features
 
 
 class FeaturizationParameters(Parameters):
@@ -31,7 +33,7 @@ class FeaturizationParameters(Parameters):
 
     backbone: str
     weights: str
-    engine: EngineName
+    engine: str
     precision: Precision
     batch_size: PositiveInt
     chunk_size: PositiveInt
@@ -51,10 +53,24 @@ class FeaturizationParameters(Parameters):
             "max_decoded_mb": self.max_decoded_mb,
         }
 
+    @property
+    def network(self) -> NetworkConfiguration:
+        """What determines the network and its features."""
+        return NetworkConfiguration(
+            backbone=self.backbone,
+            weights=self.weights,
+            engine=self.engine,
+            precision=self.precision,
+            preprocessing=PREPROCESSING,
+            decoding=decoding_of_features(self.decoding),
+            n_calibration_photos=self.n_calibration_photos,
+            calibration_seed=self.calibration_seed,
+        )
+
     @model_validator(mode="after")
     def _check_together(self) -> FeaturizationParameters:
-        backbones.get(self.backbone).resolve_weights(self.weights)
-        allowed = get_engine(self.engine).PRECISIONS
+        BACKBONES.find(self.backbone).resolve_weights(self.weights)
+        allowed = ENGINES.find(self.engine).precisions
         if self.precision not in allowed:
             raise ValueError(f"precision={self.precision!r}: engine {self.engine!r} offers {', '.join(sorted(allowed))}")
         return self

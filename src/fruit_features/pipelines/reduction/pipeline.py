@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from kedro.pipeline import Pipeline, node
 
-from fruit_features.pipelines.reduction.nodes import fit_pca
+from fruit_features.pipelines.reduction.nodes import fit_reduction
 
 
 def create_pipeline() -> Pipeline:
-    """Features to a PCA model."""
+    """Features to a fitted reduction."""
     return Pipeline(
         [
             node(
-                fit_pca,
+                fit_reduction,
                 ["featurized_photos", "feature_store", "params:reduction"],
                 ["pca_model", "explained_variance"],
                 name="fit_pca",

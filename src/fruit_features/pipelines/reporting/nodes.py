@@ -10,27 +10,28 @@ import pandas as pd
 import plotly.express as px
 import plotly.graph_objects as go
 from numpy.typing import NDArray
-from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
-from fruit_features.analysis import separability as quality
-from fruit_features.spark.feature_store import usable_features
-from fruit_features.analysis.pca import PcaModel
+from fruit_features.analysis import separability
 from fruit_features.photos.reading import PhotoReader
-from fruit_features.pipelines.reporting.parameters import ReportingParameters
-from fruit_features.spark.thumbnails import THUMBNAIL_SCHEMA, PhotoShrinker
 from fruit_features.photos.reasons import NUMBER, group_reasons
+from fruit_features.pipelines.reporting.parameters import ReportingParameters
+from fruit_features.spark.feature_store import usable_features
+from fruit_features.spark.reducers import load_reduction
+from fruit_features.spark.sampling import hash_of_path, is_sampled
+from fruit_features.spark.thumbnails import THUMBNAIL_SCHEMA, PhotoShrinker
 from fruit_features.terminal.wording import count_of
 
-MOST_BARS = 60
+MAX_BARS = 60
 """Labels or reasons that a bar chart shows; more would be too thin to read."""
 
 PHOTOS_PER_LABEL = 4
 LABELS_SHOWN = 40
 REJECTS_SHOWN = 40
 
-_LONGEST_BESIDE_A_BAR = 72
-_LONGEST_IN_A_LEGEND = 32
+_MAX_LENGTH_BESIDE_A_BAR = 72
+_MAX_LENGTH_IN_A_LEGEND = 32
 """Characters of a name; the whole of it is shown when one points at what it names."""
 
 _PROBE_TOLERANCE = 1e-3
@@ -39,8 +40,6 @@ _PROBE_TOLERANCE = 1e-3
 _COLOURS = {"exported": "#636efa", "rejected": "#ef553b"}
 
 _MARK_COLOUR = "#888888"
-
-_HASH_STEPS = 1_000_000
 
 _QUALITY_COLUMNS = ["features", "n_columns", "classifier", "accuracy", "n_train", "n_test", "note"]
 
@@ -53,10 +52,12 @@ def plot_scree(explained_variance: pd.DataFrame, pca_model: pd.DataFrame) -> go.
         pca_model: The one row of the model: how many components are kept, and the threshold, if one decided that.
 
     """
-    model = PcaModel.from_record(pca_model.iloc[0].to_dict())
-    n_components, variance_threshold = model.n_components, model.variance_threshold
+    model = pca_model.iloc[0]
+    n_components, variance_threshold = len(load_reduction(pca_model).columns), model.get("variance_threshold")
+    figure = go.Figure().update_layout(title="Explained variance")
+    if explained_variance.empty:
+        return figure.update_layout(title="This reduction explains no variance")
     ratios, cumulative = explained_variance["explained_variance_ratio"], explained_variance["cumulative"]
-    figure = go.Figure()
     figure.add_bar(x=explained_variance["component"], y=ratios, name="one component")
     figure.add_scatter(x=explained_variance["component"], y=cumulative, name="cumulative")
     reached = cumulative.iloc[n_components - 1]
@@ -67,7 +68,7 @@ def plot_scree(explained_variance: pd.DataFrame, pca_model: pd.DataFrame) -> go.
         annotation_text=f"{n_components} components: {reached:.1%}",
         annotation_position="right",
     )
-    if variance_threshold is not None:
+    if pd.notna(variance_threshold):
         figure.add_hline(
             y=variance_threshold,
             line_dash="dot",
@@ -76,7 +77,6 @@ def plot_scree(explained_variance: pd.DataFrame, pca_model: pd.DataFrame) -> go.
             annotation_position="bottom left",
         )
     figure.update_layout(
-        title="Explained variance",
         xaxis={"title": "component", "range": [0.5, min(len(explained_variance), 2 * n_components) + 0.5]},
         yaxis={"title": "explained variance ratio", "range": [0, 1.02], "tickformat": ".0%"},
     )
@@ -91,9 +91,9 @@ def plot_scatter(pca_features: DataFrame, parameters: ReportingParameters) -> go
         parameters: Size and seed of the sample.
 
     """
-    axes = [name for name in ("pca_1", "pca_2") if name in pca_features.columns]
+    axes = _components(pca_features)[:2]
     n_photos = pca_features.count()
-    is_shown = _is_sampled(parameters.max_scatter_points, n_photos, parameters.seed)
+    is_shown = is_sampled(parameters.max_scatter_points, n_photos, parameters.seed)
     points = pca_features.where(is_shown).select("path", "label", *axes).toPandas().sort_values(["label", "path"])
     is_whole = n_photos <= parameters.max_scatter_points
     shown = count_of(n_photos, "photo") if is_whole else f"a sample of {len(points):,} of {n_photos:,} photos"
@@ -110,7 +110,7 @@ def plot_scatter(pca_features: DataFrame, parameters: ReportingParameters) -> go
     )
     return figure.for_each_trace(
         lambda trace: trace.update(
-            name=_as_text(_shorten(html.unescape(trace.name), _LONGEST_IN_A_LEGEND)),
+            name=_as_text(_shorten(html.unescape(trace.name), _MAX_LENGTH_IN_A_LEGEND)),
             # Plotly Express writes the label into the template, where %{x} in a label would be replaced by a number. With the
             # label as `meta` of the trace, Plotly would take the names in the legend for templates, too.
             hovertemplate=(
@@ -129,7 +129,7 @@ def plot_class_counts(featurized_photos: DataFrame) -> go.Figure:
     """
     by_label = featurized_photos.groupBy("label")
     counts = by_label.agg(F.count("*").alias("photos"), F.count("error").alias("rejected")).toPandas()
-    largest = counts.fillna({"label": ""}).sort_values(["photos", "label"], ascending=[False, True])[:MOST_BARS]
+    largest = counts.fillna({"label": ""}).sort_values(["photos", "label"], ascending=[False, True])[:MAX_BARS]
     names = [_as_text(label) for label in largest["label"]]
     figure = go.Figure()
     outcomes = {"exported": largest["photos"] - largest["rejected"], "rejected": largest["rejected"]}
@@ -154,7 +154,7 @@ def plot_rejects_by_reason(photo_counts: dict[str, Any]) -> go.Figure:
 
     """
     counts = group_reasons(photo_counts["rejected_by_reason"])
-    shown = dict(list(counts.items())[:MOST_BARS])
+    shown = dict(list(counts.items())[:MAX_BARS])
     figure = go.Figure()
     figure.add_bar(
         x=list(shown.values()),
@@ -187,17 +187,17 @@ def measure_quality(
     """
     if parameters.max_quality_photos == 0:
         return _unmeasured("Not measured: reporting.max_quality_photos is 0")
-    is_measured = _is_sampled(parameters.max_quality_photos, pca_features.count(), parameters.seed)
-    columns = [name for name in pca_features.columns if name.startswith("pca_")]
-    components = pca_features.where(is_measured).select("path", "label", F.array(*columns).alias("features"))
+    is_measured = is_sampled(parameters.max_quality_photos, pca_features.count(), parameters.seed)
+    columns = F.array(*_components(pca_features)).alias("features")
+    components = pca_features.where(is_measured).select("path", "label", columns)
     features = usable_features(featurized_photos.where(is_measured), feature_store).select("path", "label", "features")
     measured = {"network": features, "PCA": components}
     rows = []
     for name, sample in measured.items():
         labels, values = _in_order(sample)
         try:
-            scores = quality.score_classifiers(values, labels, parameters.seed, tolerance=_PROBE_TOLERANCE)
-        except quality.UnmeasurableError as reason:
+            scores = separability.score_classifiers(values, labels, parameters.seed, tolerance=_PROBE_TOLERANCE)
+        except separability.UnmeasurableError as reason:
             return _unmeasured(f"Not measured: {reason}")
         rows += [
             (name, values.shape[1], score.classifier, score.accuracy, score.n_train, score.n_test, "") for score in scores
@@ -223,7 +223,7 @@ def make_contact_sheet(
         second.
 
     """
-    by_chance = F.xxhash64("path", F.lit(parameters.seed))
+    by_chance = hash_of_path(parameters.seed)
     of_label = Window.partitionBy("label")
     of_reason = Window.partitionBy(F.regexp_replace("reason", NUMBER, "#")).orderBy(by_chance, "path")
     is_exported = F.col("error").isNull()
@@ -247,13 +247,8 @@ def make_contact_sheet(
     return contact_sheet, of_every_reason.select("path", "label", "reason").limit(REJECTS_SHOWN).toPandas()
 
 
-def _is_sampled(n_wanted: int, n_photos: int, seed: int) -> Column:
-    """Whether a photo is among about `n_wanted` of `n_photos`.
-
-    A hash of the path samples the same photos whatever the partitions, which `DataFrame.sample` does not.
-    """
-    share = min(1.0, n_wanted / max(1, n_photos))
-    return F.pmod(F.xxhash64("path", F.lit(seed)), F.lit(_HASH_STEPS)) < share * _HASH_STEPS
+def _components(pca_features: DataFrame) -> list[str]:
+    return [name for name in pca_features.columns if name not in {"path", "label"}]
 
 
 def _in_order(sample: DataFrame) -> tuple[list[str], NDArray[np.float32]]:
@@ -280,14 +275,14 @@ def _lay_out_bars(figure: go.Figure, names: list[str], title: str) -> go.Figure:
             "autorange": "reversed",
             "automargin": True,
             "tickvals": [_as_text(name) for name in names],
-            "ticktext": [_as_text(_shorten(name, _LONGEST_BESIDE_A_BAR)) for name in names],
+            "ticktext": [_as_text(_shorten(name, _MAX_LENGTH_BESIDE_A_BAR)) for name in names],
         },
     )
     return figure
 
 
 def _leaving_out(n_known: int, what: str) -> str:
-    return f": the {MOST_BARS} most frequent {what}" if n_known > MOST_BARS else ""
+    return f": the {MAX_BARS} most frequent {what}" if n_known > MAX_BARS else ""
 
 
 def _shorten(name: str, longest: int) -> str:

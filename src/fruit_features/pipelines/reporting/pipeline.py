@@ -20,12 +20,12 @@ def create_pipeline() -> Pipeline:
     return Pipeline(
         [
             node(plot_scree, ["explained_variance", "pca_model"], "scree_plot", name="plot_scree"),
-            node(plot_scatter, ["pca_features", "params:reporting"], "pca_scatter", name="plot_scatter"),
+            node(plot_scatter, ["pca_features@spark", "params:reporting"], "pca_scatter", name="plot_scatter"),
             node(plot_class_counts, "featurized_photos", "class_counts", name="plot_class_counts"),
             node(plot_rejects_by_reason, "photo_counts", "rejects_by_reason", name="plot_rejects_by_reason"),
             node(
                 measure_quality,
-                ["featurized_photos", "feature_store", "pca_features", "params:reporting"],
+                ["featurized_photos", "feature_store", "pca_features@spark", "params:reporting"],
                 "quality",
                 name="measure_quality",
             ),
@@ -46,6 +46,7 @@ def create_pipeline() -> Pipeline:
                     "quality",
                     "contact_sheet",
                     "rejected_sample",
+                    "run_record",
                 ],
                 "report",
                 name="render_report",

@@ -1,0 +1,1 @@
+"""What the project's commands share, and the command `kedro similar`."""

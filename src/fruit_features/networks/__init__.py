@@ -1,0 +1,1 @@
+"""What networks are: backbones with their weights, the engines that run them, and the fingerprint that names each."""

@@ -1,0 +1,121 @@
+"""What every backbone says of itself."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    import keras
+
+    from fruit_features.networks.weights import Weights
+
+PerChannel = tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class Normalisation:
+    """What a network wants to see of RGB samples in [0, 255]: `(sample - mean) * scale`, for each channel.
+
+    Attributes:
+        mean: Of each channel, in the order that the network wants.
+        scale: Likewise; the reciprocal of a standard deviation.
+        channels: The order that the network wants.
+
+    """
+
+    mean: PerChannel
+    scale: PerChannel
+    channels: Literal["RGB", "BGR"] = "RGB"
+
+    @classmethod
+    def uniform(cls, mean: float, scale: float) -> Normalisation:
+        """Normalise all channels alike."""
+        return cls((mean, mean, mean), (scale, scale, scale))
+
+    @property
+    def offset(self) -> PerChannel:
+        """The same as `sample * scale + offset`, which is how Keras's `Rescaling` computes it."""
+        red, green, blue = (-mean * scale for mean, scale in zip(self.mean, self.scale, strict=True))
+        return red, green, blue
+
+    def describe(self) -> dict[str, Any]:
+        """Describe it for a fingerprint. Where all channels are alike, one number stands for the three of them."""
+        described: dict[str, Any] = {"scale": _shortened(self.scale), "offset": _shortened(self.offset)}
+        return described if self.channels == "RGB" else {**described, "channels": self.channels}
+
+    def apply(self, photos: keras.KerasTensor) -> keras.KerasTensor:
+        """Normalise RGB photos by layers of Keras, the last of which is called `scaled`."""
+        from keras import layers
+
+        if self.channels == "BGR":
+            photos = photos[..., ::-1]
+        return layers.Rescaling(_shortened(self.scale), _shortened(self.offset), name="scaled")(photos)
+
+
+def _shortened(values: PerChannel) -> float | list[float]:
+    return values[0] if len(set(values)) == 1 else list(values)
+
+
+class Backbone(ABC):
+    """A network without its classifier: uint8 photos in, features out.
+
+    Attributes:
+        name: The key in the registry, and the value of `featurization.backbone`.
+        input_size: Height and width of the photos that it takes, in pixels.
+        n_features: Numbers per photo.
+        normalisation: How its samples are normalised; the model that `build` returns does that itself.
+
+    """
+
+    name: str
+    input_size: int
+    n_features: int
+    normalisation: Normalisation
+
+    @abstractmethod
+    def resolve_weights(self, weights: str) -> Weights:
+        """Identify weights without loading them: cheap, offline, and without TensorFlow.
+
+        Args:
+            weights: `imagenet`, or the path of a local file (`~` is expanded).
+
+        Raises:
+            WeightsError: There is no such file, it cannot be read, or it is of another format.
+
+        """
+
+    @abstractmethod
+    def build(self, weights: Weights) -> keras.Model:
+        """Build the network with these weights.
+
+        Args:
+            weights: What `resolve_weights` of the same backbone returned.
+
+        Returns:
+            A Keras functional model: uint8 (batch, input_size, input_size, 3), RGB, to float32 (batch, n_features).
+
+        Raises:
+            WeightsError: The file holds another network, is damaged, changed meanwhile, or cannot be downloaded.
+
+        """
+
+
+def import_keras_quietly() -> None:
+    """Import Keras, and TensorFlow with it, without what they write to standard error meanwhile.
+
+    While it is imported, TensorFlow's C++ writes there whatever TF_CPP_MIN_LOG_LEVEL says. An import that fails raises an
+    exception as ever.
+    """
+    standard_error = os.dup(2)
+    try:
+        with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        importlib.import_module("keras")
+    finally:
+        os.dup2(standard_error, 2)
+        os.close(standard_error)
