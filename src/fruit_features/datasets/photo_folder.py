@@ -2,26 +2,47 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import fsspec
 import pyarrow as pa
 from kedro_datasets.spark import SparkDatasetV2
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import BinaryType
 
-from fruit_features.photos.tree import glob_to_regex, walk
+from fruit_features.photos.tree import glob_to_regex, is_hidden, walk
+from fruit_features.storage import object_store
 
 if TYPE_CHECKING:
+    import re
+
     from pyspark.sql import DataFrame
+
+NOT_IN_XML = "the name has characters that a listing of S3 cannot carry: rename the object"
+
+_S3 = frozenset({"s3", "s3a", "s3n"})
+
+
+@dataclass
+class _Listing:
+    """Four columns, with an entry for each photo: path, modification time in milliseconds, length in bytes, error."""
+
+    paths: list[str] = field(default_factory=list)
+    modified: list[int] = field(default_factory=list)
+    lengths: list[int] = field(default_factory=list)
+    errors: list[str | None] = field(default_factory=list)
 
 
 class PhotoFolderDataset(SparkDatasetV2):  # type: ignore[misc]
     """`SparkDatasetV2` of the format binaryFile, with one more column: why a file can be no photo, whatever is in it.
 
-    Spark's own listing follows links to the parents of a folder, leaves out names that are not UTF-8, and takes a named pipe
-    for an empty file. So folders on a disk are listed here, as `photo_tree.walk` says; others, such as those on S3, by Spark.
+    Spark's own listing follows links to the parents of a folder, leaves out names that are not UTF-8 and files of no bytes,
+    takes a named pipe for an empty file, and asks S3 for every object by itself. So photos are listed here: those in folders
+    on a disk as `photos.tree.walk` says, those on S3 by requests that name a thousand of them at once. Other file systems
+    are left to Spark, and there files of no bytes are left out.
 
     `load_args.pathGlobFilter` is required: it is what the names of photos match.
 
@@ -30,19 +51,23 @@ class PhotoFolderDataset(SparkDatasetV2):  # type: ignore[misc]
     """
 
     def _load(self) -> DataFrame:
-        if self._protocol != "file":
+        is_photo = glob_to_regex(self._load_args["pathGlobFilter"])
+        if self._protocol == "file":
+            listing = _list_folder(self._path, is_photo)
+        elif self._protocol in _S3:
+            listing = _list_bucket(self._spark_path, is_photo)
+        else:
             loaded: DataFrame = super()._load()
             return loaded.withColumn("error", F.lit(None).cast("string"))
-        tree = walk(Path(self._path), glob_to_regex(self._load_args["pathGlobFilter"]))
-        listing = pa.table(
+        table = pa.table(
             {
-                "path": pa.array([f"file:{path}" for path in tree.paths], pa.string()),
-                "modificationTime": pa.array(tree.modified, pa.int64()),
-                "length": pa.array(tree.lengths, pa.int64()),
-                "error": pa.array(tree.errors, pa.string()),
+                "path": pa.array(listing.paths, pa.string()),
+                "modificationTime": pa.array(listing.modified, pa.int64()),
+                "length": pa.array(listing.lengths, pa.int64()),
+                "error": pa.array(listing.errors, pa.string()),
             }
         )
-        files = SparkSession.builder.getOrCreate().createDataFrame(listing)
+        files = SparkSession.builder.getOrCreate().createDataFrame(table)
         return files.select(
             "path",
             F.timestamp_millis("modificationTime").alias("modificationTime"),
@@ -52,10 +77,34 @@ class PhotoFolderDataset(SparkDatasetV2):  # type: ignore[misc]
         )
 
 
+def _list_folder(folder: str, is_photo: re.Pattern[str]) -> _Listing:
+    tree = walk(Path(folder), is_photo)
+    return _Listing([f"file:{path}" for path in tree.paths], tree.modified, tree.lengths, tree.errors)
+
+
+def _list_bucket(root: str, is_photo: re.Pattern[str]) -> _Listing:
+    """List photos under a root on S3; names below it are passed over if they begin with a dot or an underscore."""
+    bucket, prefix = object_store.split(root)
+    listing = _Listing()
+    for found in object_store.list_objects(root):
+        names = found.key.removeprefix(prefix).split("/")
+        if not is_photo.fullmatch(names[-1]) or any(map(is_hidden, names)):
+            continue
+        listing.paths.append(f"{root.partition('://')[0]}://{bucket}/{found.key}")
+        listing.modified.append(int(found.modified.timestamp()) * 1000)  # in whole seconds, as S3 tells of one object
+        listing.lengths.append(found.length if found.is_known else 0)
+        listing.errors.append(None if found.is_known else NOT_IN_XML)
+    return listing
+
+
 def _read(path: str, error: str | None) -> bytes | None:
     if error is not None:  # reading a named pipe would wait for someone to write
         return None
     try:
-        return Path(path.removeprefix("file:")).read_bytes()
+        if path.startswith("file:"):
+            return Path(path.removeprefix("file:")).read_bytes()
+        with fsspec.open(path) as file:
+            content: bytes = file.read()
     except OSError:
         return None
+    return content

@@ -133,7 +133,7 @@ def _list_below(
             continue
         below = []
         for entry in entries:
-            if _is_hidden(entry.name):
+            if is_hidden(entry.name):
                 if entry.name.startswith("_"):
                     tree.ignored.append(spell(entry.path))
             elif entry.is_symlink():
@@ -175,7 +175,7 @@ def _listed_target(link: str, folders: dict[tuple[object, ...], str], is_photo: 
     """By which path the target of a link to a file is listed, if it lies in a folder that is listed."""
     target = Path(link).resolve()
     found_at = folders.get(_identity(str(target.parent), target.parent.stat()))
-    if found_at is None or not is_photo.fullmatch(target.name) or _is_hidden(target.name):
+    if found_at is None or not is_photo.fullmatch(target.name) or is_hidden(target.name):
         return None
     return str(Path(found_at, target.name))
 
@@ -194,7 +194,7 @@ def spell(path: str) -> str:
     return os.fsencode(path).decode(errors="backslashreplace")
 
 
-def _is_hidden(name: str) -> bool:
+def is_hidden(name: str) -> bool:
     """Whether Spark passes over a file or folder of this name."""
     return name.startswith(".") or (name.startswith("_") and "=" not in name)
 

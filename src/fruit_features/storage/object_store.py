@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import uuid
-from typing import TYPE_CHECKING, Any
+from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+    from datetime import datetime
 
 PROTOCOLS = ("s3a://", "s3://")
 
@@ -21,6 +24,10 @@ _CREDENTIALS_HINT = (
 
 REPLACEMENT_CHARACTER = "\ufffd"
 """What stands in a listing of S3 for characters that XML cannot carry."""
+
+
+_N_FOLDERS_AT_ONCE = 16
+"""Folders that are listed at the same time; each request waits for S3 most of its time."""
 
 
 class ObjectStoreError(RuntimeError):
@@ -84,6 +91,67 @@ def split_object(uri: str) -> tuple[str, str]:
     """Split `s3a://bucket/key` into the bucket and the key."""
     bucket, _, key = uri.split("://", 1)[1].partition("/")
     return bucket, key
+
+
+class ListedObject(NamedTuple):
+    """An object as a listing of S3 knows it.
+
+    Attributes:
+        key: Its key.
+        length: Bytes.
+        modified: When it was written. A listing may tell fractions of a second, which S3's other answers do not.
+        is_known: Whether `key` is its key. If not, S3's answer, which is XML, could not carry some character of it.
+
+    """
+
+    key: str
+    length: int
+    modified: datetime
+    is_known: bool
+
+
+def list_objects(root: str) -> Iterator[ListedObject]:
+    """List all objects under a root: a thousand a request, and the folders right below the root at the same time.
+
+    Args:
+        root: `s3a://bucket/prefix`.
+
+    Raises:
+        OSError: S3 refuses, or does not answer.
+
+    """
+    bucket, prefix = split(root)
+    pages = list(_list_pages(bucket, prefix, Delimiter="/"))
+    folders = [folder["Prefix"] for page in pages for folder in page.get("CommonPrefixes", [])]
+    if any(REPLACEMENT_CHARACTER in folder for folder in folders):  # by such a name nothing would be found
+        folders, pages = [prefix], []
+    with ThreadPoolExecutor(_N_FOLDERS_AT_ONCE, "list objects") as threads:
+        below = threads.map(lambda folder: list(_list_pages(bucket, folder)), folders)
+        for page in chain(pages, chain.from_iterable(below)):
+            for item in page.get("Contents", []):
+                key = item["Key"]
+                yield ListedObject(key, item["Size"], item["LastModified"], _can_be_named(bucket, key))
+
+
+def _list_pages(bucket: str, prefix: str, **options: str) -> Iterator[dict[str, Any]]:
+    where: dict[str, Any] = {"Bucket": bucket, "Prefix": prefix, **options}
+    while True:
+        page: dict[str, Any] = call("list_objects_v2", **where)
+        yield page
+        if not page.get("IsTruncated"):
+            return
+        where["ContinuationToken"] = page["NextContinuationToken"]
+
+
+def _can_be_named(bucket: str, key: str) -> bool:
+    """Whether there is an object of this key: a replacement character in it may stand for another one, or for itself."""
+    if REPLACEMENT_CHARACTER not in key:
+        return True
+    try:
+        call("head_object", Bucket=bucket, Key=key)
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def call(method: str, **arguments: Any) -> Any:
