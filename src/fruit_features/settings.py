@@ -6,18 +6,13 @@ from pathlib import Path
 
 from omegaconf.resolvers import oc
 
-from fruit_features.hooks import (
-    ImagesRootHooks,
-    ObjectStoreHooks,
-    OutputLockHooks,
-    ParameterHooks,
-    ProgressHooks,
-    RunReportHooks,
-    SavedFilesHooks,
-    SparkHooks,
-    StageInputHooks,
-    WriteAccessHooks,
-)
+from fruit_features.hooks.output_lock import OutputLockHooks
+from fruit_features.hooks.parameters import ParameterHooks
+from fruit_features.hooks.preflight import PreflightHooks
+from fruit_features.hooks.progress import ProgressHooks
+from fruit_features.hooks.run_report import RunReportHooks
+from fruit_features.hooks.saved_files import SavedFilesHooks
+from fruit_features.hooks.spark import SparkHooks
 from fruit_features.storage.whole_files import write_whole_files
 
 # Kedro's own business, at every start: it registers its resolvers by a function that OmegaConf is about to rename.
@@ -26,16 +21,14 @@ warnings.filterwarnings("ignore", message=r"register_new_resolver\(\) is depreca
 # Before Kedro makes the first dataset: plots, pages and small tables replace the old ones when they are whole.
 write_whole_files()
 
-# Last in, first out: the display begins first, then parameters, folders and buckets are looked at, then Spark starts.
+# Kedro calls the last of them first: the display begins, parameters are checked, folders and buckets are looked at, this run's
+# locks are taken, and then Spark starts.
 HOOKS = (
     RunReportHooks(),
     SparkHooks(),
     OutputLockHooks(),
-    StageInputHooks(),
     SavedFilesHooks(),
-    WriteAccessHooks(),
-    ObjectStoreHooks(),
-    ImagesRootHooks(),
+    PreflightHooks(),
     ParameterHooks(),
     ProgressHooks(),
 )

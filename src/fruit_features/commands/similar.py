@@ -50,7 +50,7 @@ def similar(photo: Path, top: int, page: Path | None, env: str | None, params: d
     import fsspec
     from kedro.framework.session import KedroSession
 
-    from fruit_features.hooks.places import local_places
+    from fruit_features.hooks.places import local_only, places
     from fruit_features.hooks.saved_files import refuse_damaged
     from fruit_features.spark.reducers import load_reduction
     from fruit_features.terminal.wording import printable
@@ -58,7 +58,7 @@ def similar(photo: Path, top: int, page: Path | None, env: str | None, params: d
     with KedroSession.create(env=env, runtime_params=params) as session:
         context = session.load_context()  # type: ignore[attr-defined]
     catalog, parameters = context.catalog, context.params["featurization"]
-    local = local_places(context)
+    local = local_only(places(context))
     for name in ("pca_features@pandas", "pca_model"):
         if not catalog.exists(name):
             raise ValueError("nothing has been exported yet: `kedro run` does that, with the same --env and --params")

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 from kedro.framework.hooks import hook_impl
 from kedro.framework.project import pipelines
 
-from fruit_features.hooks.places import local_places
-from fruit_features.storage import digests as saved_files
+from fruit_features.hooks.places import local_only, places
+from fruit_features.storage import digests
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,53 +24,57 @@ _N_NAMED: Final = 5
 
 
 class SavedFilesHooks:
-    """Compares what a run begins with with what was saved, on local disks; object stores check what they hold themselves.
+    """Writes down the digests of what a run saves on local disks; object stores check what they hold themselves.
 
     Parquet's own checksums leave out the footers of files and the headers of pages, and CSV and JSON have none.
     """
 
     def __init__(self) -> None:
         self._places: dict[str, Path] = {}
-        self._feature_store: Path | None = None
 
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
         """Read where tables lie."""
-        self._places = {name: path for name, path in local_places(context).items() if name not in _OTHERWISE_CHECKED}
-        self._feature_store = self._places.get("feature_store")
-
-    @hook_impl
-    def before_pipeline_run(self, pipeline: Pipeline) -> None:
-        """Look for damage in what the run begins with.
-
-        Raises:
-            ValueError: A file is not what was saved.
-
-        """
-        for place in self._begins_with(pipeline):
-            refuse_damaged(place, is_feature_store=place == self._feature_store)
+        self._places = _checked_places(places(context))
 
     @hook_impl
     def after_dataset_saved(self, dataset_name: str) -> None:
         """Write down the digests of new files; of a chunk, those that it added to the feature store."""
         place = self._places.get(dataset_name)
         if place in self._read_places():
-            saved_files.record(place, keep_known=place.is_dir())
+            digests.record(place, keep_known=place.is_dir())
 
     @hook_impl
     def after_pipeline_run(self, pipeline: Pipeline) -> None:
         """Write down the digests of files that this run has read well and that had none."""
-        for place in self._begins_with(pipeline):
+        for place in _begins_with(pipeline, self._places):
             if place.exists():
-                saved_files.record(place, keep_known=True)
+                digests.record(place, keep_known=True)
 
     def _read_places(self) -> set[Path]:
         """Where what some pipeline reads lies; nothing reads the page and the report of a run again."""
         read = {name for pipeline in pipelines.values() for node in pipeline.nodes for name in node.inputs}
         return {self._places[name] for name in self._places.keys() & read}
 
-    def _begins_with(self, pipeline: Pipeline) -> list[Path]:
-        return sorted({self._places[name] for name in pipeline.inputs() & self._places.keys()})
+
+def check_saved_files(pipeline: Pipeline, places: dict[str, str]) -> None:
+    """Look for damage in what a run begins with.
+
+    Raises:
+        ValueError: A file is not what was saved.
+
+    """
+    checked = _checked_places(places)
+    for place in _begins_with(pipeline, checked):
+        refuse_damaged(place, is_feature_store=place == checked.get("feature_store"))
+
+
+def _checked_places(places: dict[str, str]) -> dict[str, Path]:
+    return {name: path for name, path in local_only(places).items() if name not in _OTHERWISE_CHECKED}
+
+
+def _begins_with(pipeline: Pipeline, places: dict[str, Path]) -> list[Path]:
+    return sorted({places[name] for name in pipeline.inputs() & places.keys()})
 
 
 def refuse_damaged(place: Path | None, *, is_feature_store: bool = False) -> None:
@@ -84,14 +88,14 @@ def refuse_damaged(place: Path | None, *, is_feature_store: bool = False) -> Non
         ValueError: A file is not what was saved.
 
     """
-    damaged = saved_files.find_damaged(place) if place else []
+    damaged = digests.find_damaged(place) if place else []
     if is_feature_store:  # Spark skips an empty file
         damaged = [path for path in damaged if path.exists() and path.stat().st_size]
     if not damaged:
         return
     named = ", ".join(map(str, damaged[:_N_NAMED]))
     more = f" and {len(damaged) - _N_NAMED} more" if len(damaged) > _N_NAMED else ""
-    record = damaged[0].parent / saved_files.RECORD
+    record = damaged[0].parent / digests.RECORD
     cure = (
         f"Delete {'them' if len(damaged) > 1 else 'it'} and run again: the photos in it will be featurized once more, the "
         "others are not touched."

@@ -1,20 +1,17 @@
-"""A run that begins in the middle is checked against what lies there, before Spark starts."""
+"""The tables that a run in the middle begins with: whether they are there, and belong to its parameters."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from kedro.framework.hooks import hook_impl
 from kedro.framework.project import pipelines
 from kedro.io import DatasetError
 
-from fruit_features.hooks.places import places
 from fruit_features.networks.configuration import describe_differences
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from kedro.framework.context import KedroContext
     from kedro.io import CatalogProtocol
     from kedro.pipeline import Pipeline
 
@@ -31,21 +28,20 @@ _NEEDS_NETWORK: Final = frozenset({"vacuum_store"})
 """Nodes that look a network up and build none."""
 
 
-class StageInputHooks:
-    """Refuses a run that begins with tables which are missing, or which belong to other featurization parameters."""
+class StageInputs:
+    """Refuses a run that begins with tables which are missing, or which belong to other featurization parameters.
 
-    def __init__(self) -> None:
-        self._filepaths: dict[str, str] = {}
-        self._parameters: FeaturizationParameters | None = None
+    Args:
+        places: Where tables lie.
+        parameters: The run's.
 
-    @hook_impl
-    def after_context_created(self, context: KedroContext) -> None:
-        """Read where tables lie, and the parameters."""
-        self._filepaths = places(context)
-        self._parameters = context.params["featurization"]
+    """
 
-    @hook_impl
-    def before_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol[str, Any]) -> None:
+    def __init__(self, places: dict[str, str], parameters: FeaturizationParameters) -> None:
+        self._filepaths = places
+        self._parameters = parameters
+
+    def check(self, pipeline: Pipeline, catalog: CatalogProtocol[str, Any]) -> None:
         """Look at what the run begins with.
 
         Raises:
@@ -131,7 +127,6 @@ class StageInputHooks:
     def _check_fingerprints(
         self, found: Mapping[str, str], networks: Mapping[str, StoredNetwork], *, builds_network: bool
     ) -> None:
-        assert self._parameters is not None
         configuration = self._parameters.network.fingerprint()
         network = networks.get(configuration)
         if network is not None:
@@ -163,7 +158,6 @@ class StageInputHooks:
                 )
 
     def _name_others(self, networks: Mapping[str, StoredNetwork]) -> str:
-        assert self._parameters is not None
         described = [describe_differences(stored.parameters, self._parameters.model_dump()) for stored in networks.values()]
         return f" The networks that are there differ: {'; or '.join(described)}" if described else ""
 
