@@ -14,7 +14,7 @@ from fruit_features.pipelines.reporting.pipeline import create_pipeline as creat
 
 
 def register_pipelines() -> dict[str, Pipeline]:
-    """Name the stages, and compose them: the whole mission, new photos into a saved model's space, care of the store."""
+    """Return the stages by name, and what is composed of them: the default run, `project`, `compact` and `vacuum`."""
     ingestion, featurization = create_ingestion(), create_featurization()
     reduction, export, reporting = create_reduction(), create_export(), create_reporting()
     return {

@@ -1,6 +1,6 @@
-"""How well features tell labels apart: two standard classifiers learn most of the photos and name the label of the others.
+"""Measures how well features separate labels: two classifiers are trained on most of the photos and tested on the others.
 
-Knows numpy and scikit-learn only; the latter is imported when something is measured, as it takes a second.
+This module knows numpy and scikit-learn only. The latter is imported when something is measured, as that takes a second.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ LINEAR_PROBE = "linear probe"
 
 
 class UnmeasurableError(ValueError):
-    """These photos say nothing about how well labels are told apart; the message is the reason, fit for a table."""
+    """Separability cannot be measured on these photos; the message says why, and can stand in a table."""
 
 
 @dataclass(frozen=True)

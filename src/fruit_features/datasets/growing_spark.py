@@ -1,4 +1,7 @@
-"""A Spark dataset that runs append to, that the first run finds missing, and that no killed run leaves in disorder."""
+"""A Spark table to which runs append rows.
+
+A first run finds no table there, and unfinished rows of a run that was killed are deleted.
+"""
 
 from __future__ import annotations
 

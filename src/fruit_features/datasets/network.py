@@ -72,7 +72,7 @@ class _NetworkFolder(AbstractDataset):  # type: ignore[type-arg]
 
 
 class NetworksDataset(_NetworkFolder):
-    """Loads what is there: the networks that earlier runs kept, by configuration; none where nothing has been saved yet."""
+    """Loads the networks that earlier runs kept, by configuration; none where nothing has been saved yet."""
 
     def load(self) -> dict[str, StoredNetwork]:
         """Find the complete networks, without reading their files."""

@@ -1,4 +1,4 @@
-"""Photos that a node names, read where the catalog says how."""
+"""The reader of photos as an entry of the catalog."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A Spark table whose old rows stay until the new ones are whole."""
+"""A Spark table that is replaced as a whole: readers find the old rows until the new ones are complete."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Calls to AWS as data: they can be shown without being made, and what goes wrong is said in a few lines.
+"""Calls to AWS as data, which can be shown without being made, and errors of AWS in a few lines.
 
 Credentials, region and endpoints come from where every AWS tool takes them: the environment (AWS_PROFILE, AWS_ENDPOINT_URL and
 others), the files in ~/.aws, or the role of the machine.
@@ -15,7 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, 
 
 _SIGN_IN = "Sign in (`aws configure`, or `aws sso login`), or name a profile: export AWS_PROFILE=..."
 
-_PERMISSIONS = "docs/emr.md, under Permissions, has the policy of whoever submits."
+_PERMISSIONS = "docs/emr.md, under Permissions, has the policy of the user who submits."
 
 _FIXES = {
     "ResourceNotFoundException": "`aws emr-serverless list-applications` lists those of this account and region.",

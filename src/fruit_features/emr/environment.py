@@ -39,7 +39,7 @@ _NOT_PACKED = re.compile(
 _HINTS = {"aarch64": ". OpenVINO needs glibc 2.35 there (--glibc 35), and Amazon Linux 2023 has 2.34: take nodes of x86_64"}
 
 _COMPRESSION = 4
-"""Of 9: higher levels take twice as long to save two in a hundred."""
+"""Level of gzip, of 9: higher levels take twice as long and make the archive 2 % smaller."""
 
 _PROJECT = "fruit-features (pyproject.toml)"
 _REQUIREMENT = re.compile(r"^(?P<name>[a-z0-9.-]+)==", re.MULTILINE)

@@ -1,4 +1,4 @@
-"""The two services of Amazon EMR that run a job: how each is asked, and what its answers mean."""
+"""The two services of Amazon EMR that run a job: the calls that each takes, and how its answers are read."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Job:
         entry_point: The Python file that Spark starts.
         arguments: Its arguments.
         archives: What Spark unpacks into the working folder: `s3://...#name`.
-        settings: Spark settings that whoever submits asks for.
+        settings: Spark settings that the user who submits asks for.
         logs: Under which EMR Serverless writes its logs; a cluster has its own place.
 
     """
@@ -58,7 +58,7 @@ class State:
 
 
 class Service(Protocol):
-    """One of the two."""
+    """One of the two services of Amazon EMR."""
 
     @property
     def place(self) -> str:

@@ -52,11 +52,11 @@ class StoppedWaitingError(Exception):
 
 @dataclass(frozen=True)
 class Artifact:
-    """A file of `dist/`, and where it goes: under its digest, so that no job ever finds other bytes than it was given.
+    """A file of `dist/` and its place on S3. The place's name holds the file's digest, so a job finds the bytes it was given.
 
     Attributes:
-        file: Here.
-        location: There.
+        file: The file on this machine.
+        location: Where it is uploaded to.
 
     """
 
@@ -64,18 +64,18 @@ class Artifact:
     location: Location
 
     def look_up(self) -> Call:
-        """Ask whether it is there."""
+        """Ask whether the file has been uploaded already."""
         return Call("s3", "head_object", {"Bucket": self.location.bucket, "Key": self.location.key})
 
     def upload(self) -> Call:
-        """Send it."""
+        """Upload the file."""
         parameters = {"Filename": str(self.file), "Bucket": self.location.bucket, "Key": self.location.key}
         return Call("s3", "upload_file", parameters)
 
 
 @dataclass(frozen=True)
 class Submission:
-    """Everything that is known before the first call.
+    """A job that has been checked and not submitted yet.
 
     Attributes:
         service: Who runs the job.

@@ -93,7 +93,7 @@ class ProgressHooks:
 
     @hook_impl
     def before_node_run(self, node: Node) -> None:
-        """Or here, if it has none."""
+        """A node without inputs begins when it is run."""
         self._show(node)
 
     @hook_impl(tryfirst=True)

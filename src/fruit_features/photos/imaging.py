@@ -1,6 +1,6 @@
-"""Bytes of a photo to the RGB tensor that a backbone sees, or to a picture for people, or the reason why not.
+"""Decodes the bytes of a photo to the RGB tensor that a backbone sees or to a thumbnail, or says why that is impossible.
 
-Knows Pillow and numpy only, so that it can be tested, fuzzed and reused alone.
+This module knows Pillow and numpy only, so that it can be tested, fuzzed and reused by itself.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 PREPROCESSING = "pillow-rgb-bicubic"
-"""Names what `decode` does to the pixels; a change that alters them takes a new name (it is part of the fingerprint)."""
+"""Name of what `decode` does to pixels, which is part of every fingerprint: a change that alters pixels takes a new name."""
 
 MAX_PIXELS = 2 * (Image.MAX_IMAGE_PIXELS or 0)
 """Photos with more pixels are refused unread: where Pillow raises instead of warning (179 million)."""
@@ -50,7 +50,7 @@ _BYTES_PER_PIXEL = {"1": 1, "L": 1, "P": 1, **dict.fromkeys(_SIXTEEN_BIT_MODES, 
 
 
 class ImageError(ValueError):
-    """A photo cannot become a tensor; the message is the reason, fit for a table of rejects."""
+    """A photo cannot be decoded; the message is the reason that stands in `rejected_images`."""
 
 
 class Decoding(TypedDict, total=False):

@@ -1,4 +1,4 @@
-"""Photos by their paths, from any file system that Arrow knows: the next ones are fetched while one is decoded."""
+"""Reads photos by their paths, from any file system that Arrow knows, and fetches the next ones while one is decoded."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MAX_BYTES_AHEAD = 2**26
 """Bytes of photos that are fetched ahead, 64 MiB: with large photos, fewer than `n_ahead` of them."""
 
 _file_systems: dict[str, fs.FileSystem] = {}
-"""By scheme and authority: a process connects once."""
+"""File systems that this process has connected to, by scheme and authority."""
 
 
 class ListedPhoto(NamedTuple):

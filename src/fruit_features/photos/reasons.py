@@ -1,4 +1,4 @@
-"""Why photos were rejected, counted as people would: reasons that differ by a number of bytes only are one reason."""
+"""Counts rejected photos by reason; reasons that differ in a number only, such as a count of bytes, are counted as one."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 NUMBER = r"\d+"
-"""What is left out of a reason, for `re` and for Spark alike."""
+"""Regular expression of what is left out of a reason, for Python and for Spark."""
 
 
 def group_reasons(counts: Mapping[str, int]) -> dict[str, int]:

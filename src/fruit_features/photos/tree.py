@@ -129,7 +129,7 @@ def _list_below(
         try:
             with os.scandir(folder) as listed:
                 entries = sorted(listed, key=lambda entry: entry.name)
-        except FileNotFoundError:  # it was deleted just now
+        except FileNotFoundError:  # it was deleted since the folder above it was read
             continue
         below = []
         for entry in entries:
@@ -154,7 +154,7 @@ def _list_below(
 def _add_file(entry: os.DirEntry[str], tree: PhotoTree) -> None:
     try:
         status = entry.stat()
-    except FileNotFoundError:  # it was deleted just now: it is no photo of this listing
+    except FileNotFoundError:  # it was deleted since the folder was read
         return
     tree.add(entry.path, status)
 

@@ -1,4 +1,4 @@
-"""In which portions photos are featurized: chunks that are saved one after the other, and the tasks of each chunk."""
+"""Divides photos into chunks, which are saved one after the other, and each chunk into tasks of Spark."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def plan_chunks(photos_per_slot: Mapping[int, int], chunk_size: int, wanted: Cal
 
 
 class Pace:
-    """How many photos a chunk should have: few in the first one, then as many as the time of the one before suggests.
+    """Chooses how many photos the next chunk has: few in the first one, later as many as the speed of the one before suggests.
 
     It asks for chunks of `SECONDS_PER_CHUNK`, and for larger ones in a run of more than `MAX_CHUNKS` of those.
 

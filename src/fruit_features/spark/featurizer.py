@@ -1,4 +1,4 @@
-"""What a Python worker does with photos: read, decode, infer, and give a reason for each that fails."""
+"""The function that Python workers run on photos: it reads, decodes and infers, and gives a reason for each that fails."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A folder that Spark writes: what is half written is thrown away, and a new table takes the place of an old one at once."""
+"""A folder that Spark writes: unfinished files in it are deleted, and a new table replaces an old one in one step."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What spreadsheets make of a CSV."""
+"""Protects readers of a CSV from text that a spreadsheet would take for a formula."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a Python worker does with the few photos that a report shows. Imports little: workers start for it."""
+"""The function that Python workers run on the few photos that a report shows. It imports little, as workers start for it."""
 
 from __future__ import annotations
 

@@ -44,8 +44,8 @@ _REFUSED: Final = {"PreconditionFailed", "412", "ConditionalRequestConflict", "4
 _NOT_IMPLEMENTED: Final = {"NotImplemented", "501"}
 
 _CLOCK: Final = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
-"""A clock that nobody sets, and that also counts while the machine sleeps: the monotonic clock of Linux does not count then,
-that of macOS does."""
+"""A clock that cannot be set, and that also counts while the machine sleeps. Linux's monotonic clock stops then, macOS's does
+not."""
 
 
 @dataclass(frozen=True)

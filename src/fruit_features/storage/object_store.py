@@ -1,4 +1,4 @@
-"""Looks at an S3 bucket before a run does: a wrong name, a wrong key or a missing right is said at once, with the fix."""
+"""Calls to S3, and checks of a bucket before a run: what is wrong with it is reported with the fix."""
 
 from __future__ import annotations
 

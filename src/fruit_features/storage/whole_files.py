@@ -1,4 +1,4 @@
-"""Local files that appear whole: a reader, or a run after a crash, finds the old content or the new one, and never a part."""
+"""Local files that are replaced in one step: a reader, or a run after a crash, finds the old content or the new one."""
 
 from __future__ import annotations
 

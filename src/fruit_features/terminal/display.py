@@ -1,4 +1,4 @@
-"""What is being done now: one line that moves at the bottom of a terminal, and lines in the log where there is no terminal."""
+"""Displays what a run is doing: one moving line at the bottom of a terminal, or lines in a log that is no terminal."""
 
 from __future__ import annotations
 
@@ -215,7 +215,7 @@ def _draws_on_a_terminal(console: Console) -> bool:
 
 
 class _OutputAboveDisplay:
-    """Leads all that Python writes to the terminal through rich's console, which draws the display anew below it.
+    """Sends all that Python writes to the terminal through rich's console, which redraws the display below it.
 
     That is `sys.stdout`, `sys.stderr` and the log's handlers, which keep the stream that was `sys.stdout` when logging was
     configured. A stream that is no terminal, such as a file that `2>` names, stays as it is.

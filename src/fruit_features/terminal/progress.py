@@ -1,4 +1,4 @@
-"""How far a featurization is, and how long its run has taken: shown in the display of the run, if there is one."""
+"""The progress of the run of this process: what its display shows, how many photos are saved, and how long it has taken."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run ends with in the terminal: its counts, and where its results lie."""
+"""Prints the summary at the end of a run: its counts, and where its results are."""
 
 from __future__ import annotations
 

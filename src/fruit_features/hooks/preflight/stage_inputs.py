@@ -22,7 +22,7 @@ STAGES: Final = ("ingestion", "featurization", "reduction", "export", "reporting
 """Pipelines that write tables for others, in the order in which they run."""
 
 _MAY_BE_ABSENT: Final = frozenset({"images", "photo_reader", "networks", "known_features", "feature_store", "run_record"})
-"""Inputs that are no stage's table, or that the first run finds missing."""
+"""Inputs that no stage writes, or that are not there yet in a first run."""
 
 _NEEDS_NETWORK: Final = frozenset({"vacuum_store"})
 """Nodes that look a network up and build none."""

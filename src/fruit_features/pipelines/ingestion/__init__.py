@@ -1,1 +1,1 @@
-"""Lists the photos: one snapshot per run, which every later stage accounts for."""
+"""Lists the photos once per run; every later stage accounts for the photos of this listing."""

@@ -1,1 +1,1 @@
-"""Fits the PCA: merged moments, one eigendecomposition, the fewest components that explain enough variance."""
+"""Fits the reduction, by default a PCA with the fewest components that explain enough of the variance."""

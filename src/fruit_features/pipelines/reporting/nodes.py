@@ -35,7 +35,7 @@ _MAX_LENGTH_IN_A_LEGEND = 32
 """Characters of a name; the whole of it is shown when one points at what it names."""
 
 _PROBE_TOLERANCE = 1e-3
-"""A report must cost seconds, with hundreds of labels too."""
+"""Where the linear probe stops: a finer tolerance would make the report take minutes if there are hundreds of labels."""
 
 _COLOURS = {"exported": "#636efa", "rejected": "#ef553b"}
 
