@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fruit_features.networks.engines import ENGINES
+from fruit_features.networks.network import Network
 from fruit_features.photos.imaging import decode
-from fruit_features.networks.engines import Network, get_engine
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,7 +37,7 @@ class Featurizer:
 
     def __init__(self, network_folder: Path, batch_size: int) -> None:
         self._network = read_network(network_folder)
-        self._predict = get_engine(self._network.engine).load(self._network, batch_size)
+        self._predict = ENGINES.find(self._network.engine).load(self._network, batch_size)
         size = self._network.input_size
         self._photos = np.zeros((batch_size, size, size, 3), np.uint8)
 
