@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from fruit_features.networks.backbones.base import Backbone, Normalisation, import_keras_quietly
-from fruit_features.networks.torch_weights import LEGACY, load_state_dict
 from fruit_features.networks.weights import Weights, WeightsError, identify_file, user_path, verify_unchanged
 
 if TYPE_CHECKING:
@@ -61,11 +60,15 @@ class EfficientNetLite0(Backbone):
 
     def resolve_weights(self, weights: str) -> Weights:
         """Accept ``imagenet`` (in the Python package) or a PyTorch file of the same layout and tensors."""
+        from fruit_features.networks.torch_weights import LEGACY
+
         path = _packaged_weights() if weights == "imagenet" else user_path(weights)
         return identify_file(weights, path, LEGACY)
 
     def build(self, weights: Weights) -> keras.Model:
         """Build the network and fill every layer from the file."""
+        from fruit_features.networks.torch_weights import load_state_dict
+
         if weights.path is None:
             raise WeightsError(f"weights {weights.source!r} of {self.name} need a file: see resolve_weights.")
         verify_unchanged(weights, weights.path)
