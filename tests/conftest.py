@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import keras
     from pyspark.sql import SparkSession
 
-    from fruit_features.networks.engines import EngineName, Network
+    from fruit_features.networks.network import Network
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("KEDRO_DISABLE_TELEMETRY", "1")
@@ -39,7 +39,7 @@ def spark() -> Iterator[SparkSession]:
     """The session that a run in the environment `test` starts; runs of the project share it."""
     from pyspark.sql import SparkSession
 
-    from fruit_features.hooks import SparkHooks
+    from fruit_features.hooks.spark import SparkHooks
 
     hooks = SparkHooks()
     with KedroSession.create(PROJECT, env="test") as session:
@@ -79,9 +79,10 @@ def tiny_model() -> keras.Model:
 
 
 @pytest.fixture(scope="session")
-def tiny_networks(tiny_model: keras.Model) -> dict[EngineName, Network]:
+def tiny_networks(tiny_model: keras.Model) -> dict[str, Network]:
     """The tiny network as every engine exports it."""
-    from fruit_features.networks.engines import ENGINES, Network, get_engine
+    from fruit_features.networks.engines import ENGINES
+    from fruit_features.networks.network import Network
 
     return {
         name: Network(
@@ -92,13 +93,13 @@ def tiny_networks(tiny_model: keras.Model) -> dict[EngineName, Network]:
             precision="f32",
             input_size=32,
             n_features=5,
-            files=get_engine(name).export(tiny_model),
+            files=engine.export(tiny_model),
         )
-        for name in ENGINES
+        for name, engine in ENGINES.items()
     }
 
 
 @pytest.fixture(scope="session")
-def tiny_network(tiny_networks: dict[EngineName, Network]) -> Network:
+def tiny_network(tiny_networks: dict[str, Network]) -> Network:
     """The tiny network as the default engine exports it."""
     return tiny_networks["openvino"]

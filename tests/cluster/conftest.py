@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fruit_features.networks.backbones import get as get_backbone
+from fruit_features.networks.backbones import BACKBONES
 from fruit_features.emr.environment import Target
 from fruit_features.emr.package import package as package_project
 from tests.cluster import tools
@@ -62,7 +62,7 @@ def local_run(tmp_path_factory: pytest.TempPathFactory) -> Outputs:
 @pytest.fixture(scope="session")
 def weights() -> Path:
     """The file of the demo's weights: where no network is built, it is only looked at."""
-    path = get_backbone("efficientnet_lite0").resolve_weights("imagenet").path
+    path = BACKBONES.find("efficientnet_lite0").resolve_weights("imagenet").path
     assert path is not None
     return path
 
