@@ -22,13 +22,13 @@ from harness.places import BENCHMARKS, PROJECT
 from harness.processes import ContestantError, Measured, end_all_when_terminated
 from harness.stores import far_away, round_trip, run_beside
 from harness.tables import publish, table
-from tests.cluster.object_store import running_store
-from tests.cluster.places import Prefix
+from tests.support.cluster.object_store import running_store
+from tests.support.cluster.places import Prefix
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tests.cluster.object_store import ObjectStore
+    from tests.support.cluster.object_store import ObjectStore
 
 LATENCIES = (0, 20, 50)  # milliseconds a request
 N_AHEAD = (1, 8, 32)

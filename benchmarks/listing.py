@@ -21,12 +21,12 @@ from harness.places import BENCHMARKS
 from harness.processes import ContestantError, Measured, end_all_when_terminated
 from harness.stores import run_beside
 from harness.tables import number_with_range, publish, table
-from tests.cluster.object_store import running_store
+from tests.support.cluster.object_store import running_store
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tests.cluster.object_store import ObjectStore
+    from tests.support.cluster.object_store import ObjectStore
 
 SIZES = (1_000, 10_000, 100_000)
 LAST_NODE = "find_pending_photos"

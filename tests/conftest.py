@@ -9,15 +9,15 @@ import pytest
 from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
 
-from tests.photos import PhotoTree, write_photo_tree
-from tests.runs import PROJECT, Outputs, run_project
+from tests.support.photos import PhotoTree, write_photo_tree
+from tests.support.runs import PROJECT, Outputs, run_project
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    import keras
     from pyspark.sql import SparkSession
 
+    import keras
     from fruit_features.networks.network import Network
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")

@@ -11,9 +11,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import psutil
-from tests.cluster import tools
-from tests.cluster.daemons import LOOPBACK, daemon, free_ports, listens
-from tests.cluster.local_runs import emr_environment
+from tests.support.cluster import tools
+from tests.support.cluster.daemons import LOOPBACK, daemon, free_ports, listens
+from tests.support.cluster.local_runs import emr_environment
 
 from harness.places import BENCHMARKS, PROJECT, QUIET
 from harness.processes import Measured, run_cold
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from tests.cluster.object_store import ObjectStore
+    from tests.support.cluster.object_store import ObjectStore
 
 _PACKAGE = "github.com/Shopify/toxiproxy/v2/cmd/server"
 

@@ -20,8 +20,8 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import expect, sync_playwright
 
-from tests.project_copy import copy_project
-from tests.runs import PROJECT
+from tests.support.project_copy import copy_project
+from tests.support.runs import PROJECT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Browser, Page, Route
 
-    from tests.photos import PhotoTree
+    from tests.support.photos import PhotoTree
 
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
 
@@ -49,10 +49,10 @@ HOST = "127.0.0.1"
 
 REGISTERED_PORTS = range(1024, 49152)
 
-_LONGEST_START = 60
+_MAX_START = 60
 """Seconds."""
 
-_LONGEST_WAIT = 20_000
+_MAX_WAIT = 20_000
 """Milliseconds."""
 
 
@@ -102,7 +102,7 @@ def chromium() -> str:
 def browser(chromium: str) -> Iterator[Browser]:
     with sync_playwright() as playwright:
         playwright.selectors.set_test_id_attribute("data-test")  # Kedro-Viz's own
-        expect.set_options(timeout=_LONGEST_WAIT)
+        expect.set_options(timeout=_MAX_WAIT)
         browser = playwright.chromium.launch(executable_path=chromium, args=list(CHROMIUM_FLAGS))
         yield browser
         browser.close()
@@ -119,7 +119,7 @@ def screenshots() -> Path:
 @pytest.fixture
 def tab(browser: Browser, screenshots: Path) -> Iterator[Tab]:
     with contextlib.closing(browser.new_page(viewport={"width": 1600, "height": 1000})) as page:
-        page.set_default_timeout(_LONGEST_WAIT)
+        page.set_default_timeout(_MAX_WAIT)
         yield Tab(page, screenshots)
 
 
@@ -201,7 +201,7 @@ def serve(project: Path, *command: str, port: int) -> Iterator[str]:
 
 
 def wait_until_it_answers(server: subprocess.Popen[bytes], url: str, log: Path) -> None:
-    give_up = time.monotonic() + _LONGEST_START
+    give_up = time.monotonic() + _MAX_START
     while time.monotonic() < give_up:
         assert server.poll() is None, log.read_text()
         with contextlib.suppress(urllib.error.URLError, ConnectionError), urllib.request.urlopen(url, timeout=5):

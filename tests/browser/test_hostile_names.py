@@ -8,8 +8,8 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import run_everything, serve_viz
-from tests.photos import encoded, fruit
-from tests.project_copy import copy_project
+from tests.support.photos import encoded, fruit
+from tests.support.project_copy import copy_project
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

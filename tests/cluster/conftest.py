@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fruit_features.networks.backbones import BACKBONES
 from fruit_features.emr.environment import Target
 from fruit_features.emr.package import package as package_project
-from tests.cluster import tools
-from tests.cluster.object_store import ObjectStore, running_store
-from tests.cluster.places import Prefix
-from tests.cluster.submission import Package
-from tests.cluster.yarn import Yarn, running_yarn
-from tests.killing import complete_run
-from tests.runs import PROJECT, Outputs
+from fruit_features.networks.backbones import BACKBONES
+from tests.support.cluster import tools
+from tests.support.cluster.object_store import ObjectStore, running_store
+from tests.support.cluster.places import Prefix
+from tests.support.cluster.submission import Package
+from tests.support.cluster.yarn import Yarn, running_yarn
+from tests.support.killing import complete_run
+from tests.support.runs import PROJECT, Outputs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

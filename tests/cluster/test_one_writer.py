@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from tests.cluster.local_runs import LEASE_HAS_ENDED, LocalRun, run_here, started_here, with_short_lease
-from tests.cluster.places import csv_below
 from tests.cluster.test_s3 import NO_REPORT, STORE, parameters_of
-from tests.killing import marked_processes, wait_until_gone
-from tests.runs import PROJECT
+from tests.support.cluster.local_runs import LEASE_HAS_ENDED, LocalRun, run_here, started_here, with_short_lease
+from tests.support.cluster.places import csv_below
+from tests.support.killing import marked_processes, wait_until_gone
+from tests.support.runs import PROJECT
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.cluster.places import Prefix
-    from tests.runs import Outputs
+    from tests.support.cluster.places import Prefix
+    from tests.support.runs import Outputs
 
 pytestmark = pytest.mark.cluster
 

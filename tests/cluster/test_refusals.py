@@ -13,11 +13,11 @@ from click.testing import CliRunner
 from s3fs import S3FileSystem
 
 from fruit_features.cli import run
-from tests.cluster.object_store import ObjectStore, User
-from tests.runs import PROJECT
+from tests.support.cluster.object_store import ObjectStore, User
+from tests.support.runs import PROJECT
 
 if TYPE_CHECKING:
-    from tests.cluster.places import Prefix
+    from tests.support.cluster.places import Prefix
 
 pytestmark = pytest.mark.cluster
 

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import pytest
 
-from tests.cluster.fault_proxy import Fault, fault_proxy
-from tests.cluster.local_runs import LEASE_HAS_ENDED, run_here, started_here, with_short_lease
-from tests.cluster.places import Prefix
-from tests.photos import encoded, fruit
+from tests.support.cluster.fault_proxy import Fault, fault_proxy
+from tests.support.cluster.local_runs import LEASE_HAS_ENDED, run_here, started_here, with_short_lease
+from tests.support.cluster.places import Prefix
+from tests.support.photos import encoded, fruit
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.cluster.object_store import ObjectStore
-    from tests.runs import Outputs
+    from tests.support.cluster.object_store import ObjectStore
+    from tests.support.runs import Outputs
 
 pytestmark = pytest.mark.cluster
 

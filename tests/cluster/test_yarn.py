@@ -11,9 +11,9 @@ import pandas as pd
 import pytest
 
 from tests.cluster.conftest import SAMPLE
-from tests.cluster.object_store import User
-from tests.cluster.places import Prefix, csv_below
-from tests.cluster.submission import Application, Package, submitted
+from tests.support.cluster.object_store import User
+from tests.support.cluster.places import Prefix, csv_below
+from tests.support.cluster.submission import Application, Package, submitted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     import psutil
 
-    from tests.cluster.yarn import Yarn
-    from tests.runs import Outputs
+    from tests.support.cluster.yarn import Yarn
+    from tests.support.runs import Outputs
 
 pytestmark = pytest.mark.cluster
 

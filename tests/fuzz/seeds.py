@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from tests.photos import encoded, fruit, png_16_bit, png_that_claims
+from tests.support.photos import encoded, fruit, png_16_bit, png_that_claims
 
 _SIZE = (20, 16)
 

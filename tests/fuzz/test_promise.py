@@ -11,7 +11,7 @@ import pytest
 
 from tests.fuzz.promise import MEMORY_MIB, check
 from tests.fuzz.seeds import seeds
-from tests.runs import PROJECT
+from tests.support.runs import PROJECT
 
 FINDINGS = sorted(path for path in (Path(__file__).parent / "findings").iterdir() if path.name != ".gitkeep")
 NO_PHOTOS = {"claims.png": "truncated", "photo.eps": "program"}

@@ -1,0 +1,171 @@
+"""Every engine computes what Keras computes, from files alone."""
+
+from __future__ import annotations
+
+import dataclasses
+import pickle
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import numpy as np
+import openvino_telemetry
+import pytest
+
+from fruit_features.networks.engines import ENGINES
+from fruit_features.networks.engines.openvino import OpenVino
+from fruit_features.photos.imaging import decode
+from tests.support.photos import encoded, fruit
+
+if TYPE_CHECKING:
+    from fruit_features.networks.network import Network
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    import keras
+
+
+@pytest.fixture(scope="module")
+def photos() -> NDArray[np.uint8]:
+    """uint8 (4, 32, 32, 3): black, white, and noise of two kinds."""
+    rng = np.random.default_rng(0)
+    noise = rng.integers(0, 256, (2, 32, 32, 3))
+    noise[1] //= 4
+    return np.concatenate([np.zeros((1, 32, 32, 3)), np.full((1, 32, 32, 3), 255), noise]).astype(np.uint8)
+
+
+@pytest.mark.parametrize("name", ENGINES)
+@pytest.mark.parametrize("batch_size", [1, 4])
+def test_features_are_those_of_keras(
+    name: str,
+    batch_size: int,
+    tiny_networks: dict[str, Network],
+    tiny_model: keras.Model,
+    photos: NDArray[np.uint8],
+) -> None:
+    predict = ENGINES.find(name).load(tiny_networks[name], batch_size)
+    features = np.concatenate([predict(batch) for batch in np.split(photos, len(photos) // batch_size)])
+    assert features.dtype == np.float32
+    assert np.ptp(features, axis=0).min() > 0.01, "photos that all look the same would prove nothing"
+    np.testing.assert_allclose(features, tiny_model.predict(photos, verbose=0), atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_a_prediction_outlives_the_next_one(name: str, tiny_networks: dict[str, Network], photos: NDArray[np.uint8]) -> None:
+    predict = ENGINES.find(name).load(tiny_networks[name], 2)
+    buffer = photos[:2].copy()
+    first = predict(buffer)
+    kept = first.copy()
+    buffer[:] = photos[2:]  # a worker fills the same buffer again and again
+    second = predict(buffer)
+    assert not np.allclose(first, second)
+    np.testing.assert_array_equal(first, kept)
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_an_exported_network_is_plain_bytes(name: str, tiny_networks: dict[str, Network]) -> None:
+    network = tiny_networks[name]
+    assert network.files
+    assert all(type(content) is bytes and content for content in network.files.values())
+    assert pickle.loads(pickle.dumps(network)) == network, "Spark broadcasts it"
+
+
+def test_a_second_export_in_a_process_gives_the_same_bytes(tiny_network: Network, tiny_model: keras.Model) -> None:
+    assert OpenVino().export(tiny_model) == tiny_network.files
+
+
+def test_a_process_with_python_3_13_s_exec_exports_the_same_bytes(
+    tiny_network: Network, tiny_model: keras.Model, tmp_path: Path
+) -> None:
+    """Since Python 3.13 (PEP 667), `exec` in a function works on a fresh copy of the local variables in every call.
+
+    `openvino.convert_model` deletes in one call what it imported in the call before. The program below gives the `exec` of
+    older versions the new behaviour, so that this test fails on them as well if the conversion depends on the old one.
+    """
+    program = """
+import builtins, pickle, sys
+from pathlib import Path
+run = builtins.exec
+def run_on_a_copy(code, *namespaces, **options):
+    caller = sys._getframe(1)
+    is_module = caller.f_locals is caller.f_globals
+    run(code, *(namespaces or (caller.f_globals, caller.f_locals if is_module else dict(caller.f_locals))), **options)
+builtins.exec = run_on_a_copy
+import keras
+from fruit_features.networks.engines.openvino import OpenVino
+Path("files.pickle").write_bytes(pickle.dumps(OpenVino().export(keras.models.load_model("tiny.keras"))))
+"""
+    tiny_model.save(tmp_path / "tiny.keras")
+    export = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, check=False, capture_output=True, text=True)
+    assert export.returncode == 0, export.stderr
+    assert pickle.loads((tmp_path / "files.pickle").read_bytes()) == tiny_network.files
+
+
+def test_an_export_is_not_reported_over_the_internet(tiny_model: keras.Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    sent = []
+    monkeypatch.setattr(openvino_telemetry.Telemetry, "send_event", lambda _, *event, **options: sent.append(event))
+    OpenVino().export(tiny_model)
+    assert sent == []
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_every_engine_offers_float32(name: str) -> None:
+    assert "f32" in ENGINES.find(name).precisions
+
+
+def test_bfloat16_stays_near_float32(tiny_network: Network, tiny_model: keras.Model, photos: NDArray[np.uint8]) -> None:
+    reduced = dataclasses.replace(tiny_network, precision="bf16")
+    features = ENGINES.find("openvino").load(reduced, 4)(photos)
+    np.testing.assert_allclose(features, tiny_model.predict(photos, verbose=0), atol=0.05)
+
+
+@pytest.fixture(scope="module")
+def fruits() -> NDArray[np.uint8]:
+    """uint8 (40, 32, 32, 3): photos of one kind, as a calibration needs them."""
+    return np.stack([decode(encoded(fruit("Pear", number), "PNG"), 32) for number in range(40)])
+
+
+def test_an_int8_network_stays_near_the_one_that_it_was_made_of(
+    tiny_network: Network, tiny_model: keras.Model, fruits: NDArray[np.uint8]
+) -> None:
+    files = OpenVino().quantize(tiny_network.files, fruits)
+    assert files.keys() == tiny_network.files.keys()
+    assert b"FakeQuantize" in files["network.xml"], "there is something to compute in int8"
+    assert OpenVino().quantize(tiny_network.files, fruits) == files
+    quantized = dataclasses.replace(tiny_network, precision="int8", files=files)
+    features = OpenVino().load(quantized, len(fruits))(fruits)
+    np.testing.assert_allclose(features, tiny_model.predict(fruits, verbose=0), atol=0.02)
+
+
+def test_every_processor_computes_in_float32() -> None:
+    assert {"f32"} <= OpenVino().native_precisions() <= OpenVino().precisions
+
+
+@pytest.mark.parametrize("name", ["onnx", "", "OpenVINO", "os"])
+def test_an_unknown_engine_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match=f"unknown engine '{name}': choose one of openvino, tensorflow"):
+        ENGINES.find(name)  # type: ignore[arg-type]
+
+
+def test_a_worker_with_openvino_never_meets_tensorflow(
+    tiny_network: Network, tiny_model: keras.Model, photos: NDArray[np.uint8], tmp_path: Path
+) -> None:
+    (tmp_path / "network.pickle").write_bytes(pickle.dumps(tiny_network))
+    np.save(tmp_path / "photos.npy", photos)
+    program = """
+import pickle, sys
+from pathlib import Path
+import numpy as np
+from fruit_features.networks.engines import ENGINES
+network = pickle.loads(Path("network.pickle").read_bytes())
+features = ENGINES.find(network.engine).load(network, 4)(np.load("photos.npy"))
+np.save("features.npy", features)
+print(*sorted({name.partition(".")[0] for name in sys.modules}))
+"""
+    worker = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, check=True, capture_output=True, text=True)
+    loaded = set(worker.stdout.split())
+    assert "openvino" in loaded
+    assert not loaded & {"tensorflow", "keras", "kedro", "pyspark"}
+    features = np.load(tmp_path / "features.npy")
+    np.testing.assert_allclose(features, tiny_model.predict(photos, verbose=0), atol=1e-4)

@@ -1,0 +1,81 @@
+"""The tutorial, from its first command to its last, in one terminal: every command runs, and prints what the page says."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.project_copy import copy_project
+from tests.support.runs import PROJECT
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PAGE = PROJECT / "docs" / "tutorial.md"
+
+HOME = "/home/me"
+"""Where the page's project lies."""
+
+MAKE = """
+make() {  # .venv is there, and a server would run for ever
+    case "$1" in viz) command make --old-file .venv/.ready -n viz ;; *) command make --old-file .venv/.ready "$@" ;; esac
+}
+"""
+
+
+def steps() -> list[tuple[str, list[str]]]:
+    """Commands, and the lines that the page says they print, in order."""
+    blocks = re.findall(r"^```(sh|text)\n(.*?)^```$", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+    found: list[tuple[str, list[str]]] = []
+    for language, text in blocks:
+        if language == "sh":
+            found.append((text, []))
+        else:
+            found[-1][1].extend(text.splitlines())
+    return found
+
+
+def masked(line: str) -> str:
+    """A line without what differs from run to run, and the digits that differ from processor to processor."""
+    words = " ".join(line.split())  # columns are as wide as their longest number
+    timeless = re.sub(r"^\d\d:\d\d:\d\d|[\d.]+ a second|^seconds \d+", "~", words)
+    return re.sub(r"(\.\d\d)\d+", r"\1~", timeless)
+
+
+@pytest.fixture(scope="module")
+def printed(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """What each block of commands printed, errors included."""
+    home = tmp_path_factory.mktemp("tutorial")
+    project = copy_project(home / "fruit_features")
+    mark = "-- end of block --"
+    script = MAKE + "".join(f"{commands}echo {mark}\n" for commands, _ in steps())
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    terminal = subprocess.run(
+        ["bash", "-e", "-c", script],
+        cwd=project,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    assert terminal.returncode == 0, terminal.stdout
+    assert_undone(home, project)
+    return terminal.stdout.replace(str(home), HOME).split(f"{mark}\n")[:-1]
+
+
+def assert_undone(home: Path, project: Path) -> None:
+    assert [path.name for path in home.iterdir()] == ["fruit_features"]
+    assert [path.name for path in (project / "conf" / "local").iterdir()] == ["spark.yml"]
+
+
+@pytest.mark.parametrize("number", range(len(steps())))
+def test_it_prints_what_the_page_says(number: int, printed: list[str]) -> None:
+    commands, shown = steps()[number]
+    real = iter([masked(line) for line in printed[number].splitlines()])
+    for line in shown:
+        assert masked(line) in real, f"{commands}did not print {line!r}, or not in this order:\n{printed[number]}"

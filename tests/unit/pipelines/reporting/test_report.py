@@ -1,0 +1,288 @@
+"""The page: that it says what it was given, needs nothing else, and takes no name for markup."""
+
+from __future__ import annotations
+
+import io
+import re
+from html.parser import HTMLParser
+from typing import Any
+
+import pandas as pd
+import plotly.graph_objects as go
+import pytest
+from PIL import Image
+
+from fruit_features.pipelines.reporting.nodes import plot_rejects_by_reason
+from fruit_features.pipelines.reporting.report import render_report
+from fruit_features.pipelines.reporting.run_record import RunRecord
+
+HOSTILE = '</script><script>alert("1")</script><img src=x onerror=alert(2)> & "quoted" \'so\''
+
+RUN_REPORT = {
+    "counts": {"listed": 22_688, "featurized": 20_000, "reused": 2_688, "rejected": 3, "exported": 22_685},
+    "seconds_per_node": {"list_photos": 2.5, "featurize_photos": 10.0, "plot_scree": 0.04},
+    "images_per_second": 1234.5,
+    "fingerprint": "0123abcd",
+    "parameters": {
+        "images_root": "../my_photos",
+        "reduction": {"variance_threshold": 0.9, "n_components": None, "centred": False},
+    },
+    "versions": {"python": "3.11.7", "kedro": "1.7.0"},
+}
+
+
+class Page(HTMLParser):
+    """What a browser would see.
+
+    Attributes:
+        text: Text outside scripts and styles.
+        tags: Every tag that is opened, with its attributes.
+        scripts: Content of every script.
+
+    """
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.text = ""
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.scripts: list[str] = []
+        self._open = ""
+        self.feed(html)
+        self.text = " ".join(self.text.split())
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        self._open = tag
+        if tag == "script":
+            self.scripts.append("")
+
+    def handle_endtag(self, tag: str) -> None:
+        self._open = ""
+
+    def handle_data(self, data: str) -> None:
+        if self._open == "script":
+            self.scripts[-1] += data
+        elif self._open != "style":
+            self.text += f" {data}"
+
+    def attributes(self, name: str) -> list[str]:
+        return [attributes[name] or "" for _, attributes in self.tags if name in attributes]
+
+
+def jpeg(shade: int = 0) -> bytes:
+    content = io.BytesIO()
+    Image.new("L", (8, 8), shade).save(content, "JPEG")
+    return content.getvalue()
+
+
+def contact_sheet(*rows: tuple[str, int, str, bytes | None]) -> pd.DataFrame:
+    return pd.DataFrame(list(rows), columns=["label", "n_photos", "path", "thumbnail"])
+
+
+def rejects(*rows: tuple[str, str, str]) -> pd.DataFrame:
+    return pd.DataFrame(list(rows), columns=["path", "label", "reason"])
+
+
+def quality(*rows: tuple[Any, ...]) -> pd.DataFrame:
+    """As the catalog reads it back: CSV knows no empty strings."""
+    columns = ["features", "n_columns", "classifier", "accuracy", "n_train", "n_test", "note"]
+    return pd.read_csv(io.StringIO(pd.DataFrame(list(rows), columns=columns).to_csv(index=False)))
+
+
+MEASURED = quality(("network", 1280, "linear probe", 0.98765, 1500, 500, ""), ("PCA", 54, "linear probe", 0.9, 1500, 500, ""))
+
+
+class Described(RunRecord):
+    """A record that describes its run as it is told to."""
+
+    def __init__(self, described: dict[str, Any]) -> None:
+        super().__init__({}, [])
+        self._described = described
+
+    def describe(self) -> dict[str, Any]:
+        return self._described
+
+
+def render(run_report: dict[str, Any] = RUN_REPORT, **changes: Any) -> str:
+    content = {
+        "photo_counts": {
+            "listed": 22_688,
+            "rejected": 3,
+            "exported": 22_685,
+            "components": 54,
+        },
+        "scree_plot": go.Figure(go.Bar(x=[1, 2], y=[0.6, 0.4])),
+        "pca_scatter": go.Figure(go.Scatter(x=[1.0], y=[2.0], name="Apple")),
+        "class_counts": go.Figure(go.Bar(x=[3], y=["Apple"])),
+        "rejects_by_reason": plot_rejects_by_reason({"rejected_by_reason": {"empty file": 3}}),
+        "quality": MEASURED,
+        "contact_sheet": contact_sheet(("Apple", 22_685, "file:/photos/Apple/0.jpg", jpeg())),
+        "rejected_sample": rejects(("file:/photos/Pear/1.jpg", "Pear", "empty file")),
+        "run_record": Described(run_report),
+    }
+    return render_report(**{**content, **changes})
+
+
+def test_the_head_counts_photos_and_components() -> None:
+    text = Page(render()).text
+    assert "22,688 photos listed 22,685 exported 3 rejected 54 components kept" in text
+
+
+def test_every_figure_is_drawn_by_one_copy_of_plotly() -> None:
+    page = Page(render())
+    drawn = [match for script in page.scripts for match in re.findall(r'Plotly\.newPlot\(\s*"([\w-]+)"', script)]
+    assert drawn == ["scree-plot", "pca-scatter", "class-counts", "rejects-by-reason"]
+    assert [attributes["id"] for tag, attributes in page.tags if tag == "div" and "id" in attributes] == drawn
+    assert sum(len(script) > 1_000_000 for script in page.scripts) == 1
+
+
+def test_the_page_needs_no_network_and_no_other_file() -> None:
+    page = Page(render())
+    assert all(link.startswith("data:image/jpeg;base64,") for link in page.attributes("src"))
+    assert page.attributes("href") == []
+    assert not {"link", "iframe", "object", "embed", "base"} & {tag for tag, _ in page.tags}
+    style = render().split("<style>")[1].split("</style>")[0]
+    assert "url(" not in style
+    assert "@import" not in style
+
+
+def test_the_same_results_give_the_same_page() -> None:
+    assert render() == render()
+
+
+def test_figures_are_not_changed_by_being_drawn() -> None:
+    figure = go.Figure(go.Bar(x=[1], y=[2]))
+    before = figure.to_json()
+    render(scree_plot=figure)
+    assert figure.to_json() == before
+
+
+def test_photos_lie_under_their_labels() -> None:
+    page = Page(
+        render(
+            contact_sheet=contact_sheet(
+                ("Kiwi", 1_200, "file:/photos/Kiwi/a.jpg", jpeg(1)),
+                ("Kiwi", 1_200, "file:/photos/Kiwi/b.jpg", jpeg(2)),
+                ("Apple", 7, "file:/photos/Apple/c.jpg", jpeg(3)),
+            )
+        )
+    )
+    assert "Kiwi 1,200 a.jpg b.jpg Apple 7 c.jpg" in page.text
+    assert len(set(page.attributes("src"))) == 3
+    assert page.attributes("alt") == ["a.jpg", "b.jpg", "c.jpg"]
+
+
+def test_a_photo_that_is_gone_has_a_name_and_no_picture() -> None:
+    page = Page(render(contact_sheet=contact_sheet(("Kiwi", 1, "file:/photos/Kiwi/a.jpg", None))))
+    assert "Kiwi 1 no picture a.jpg" in page.text
+    assert page.attributes("src") == []
+
+
+def test_no_photos_at_all_are_no_fault() -> None:
+    assert "Rejected photos" in Page(render(contact_sheet=contact_sheet())).text
+
+
+def test_rejected_photos_are_named_with_their_reasons() -> None:
+    assert "1 of 3; rejected_images has their whole paths. photo label reason 1.jpg Pear empty file" in Page(render()).text
+    all_of_them = render(rejected_sample=rejects(*[(f"file:/p/{number}.jpg", "Pear", "empty file") for number in range(3)]))
+    assert "All of them; " in Page(all_of_them).text
+
+
+def test_it_is_said_when_no_photo_was_rejected() -> None:
+    counts = {"listed": 1, "rejected": 0, "exported": 1, "components": 1}
+    page = Page(render(photo_counts=counts, rejected_sample=rejects()))
+    assert "No photo was rejected." in page.text
+    assert "rejects-by-reason" not in page.attributes("id")
+
+
+def test_quality_is_a_table() -> None:
+    text = Page(render()).text
+    assert "network 1,280 linear probe 98.8 % 1,500 500 PCA 54 linear probe 90.0 % 1,500 500" in text
+
+
+def test_the_page_says_why_quality_was_not_measured() -> None:
+    note = "Not measured: reporting.max_quality_photos is 0"
+    page = Page(render(quality=quality((None, None, None, None, None, None, note))))
+    assert f"{note}." in page.text
+    assert "linear probe" not in page.text
+
+
+# --- the run ----------------------------------------------------------------------------------------------------------
+
+
+def test_the_page_says_what_the_run_took() -> None:
+    page = Page(render())
+    assert "This run featurized 20,000 photos, 1,234.5 a second, and took 2,688 from the feature store." in page.text
+    assert "list_photos 2.5 featurize_photos 10.0 plot_scree 0.0 all of these steps 12.5" in page.text
+    widths = [attributes["style"] for tag, attributes in page.tags if attributes.get("class") == "bar"]
+    assert widths == ["width:25%", "width:100%", "width:0%"]
+
+
+def test_the_page_says_what_the_run_was_told() -> None:
+    text = Page(render()).text
+    assert (
+        "images_root ../my_photos reduction.variance_threshold 0.9 reduction.n_components null reduction.centred false" in text
+    )
+    assert "python 3.11.7 kedro 1.7.0" in text
+    assert "0123abcd" in text
+
+
+def test_a_run_of_nothing_is_described_too() -> None:
+    nothing = {
+        **RUN_REPORT,
+        "counts": {"listed": None, "featurized": 0, "reused": None, "rejected": None, "exported": None},
+        "seconds_per_node": {},
+        "images_per_second": 0.0,
+        "fingerprint": None,
+        "parameters": {},
+    }
+    text = Page(render(nothing)).text
+    assert "all of these steps 0.0" in text
+    assert "This run featurized no photo: it drew the results that were there." in text
+    assert "a second" not in text
+
+
+# --- names are text ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def hostile() -> Page:
+    """A page on which everything that a user's files can name is markup."""
+    figure = go.Figure(go.Scatter(x=[1], y=[2], name=HOSTILE, hovertext=[HOSTILE]))
+    run_report = {
+        **RUN_REPORT,
+        "seconds_per_node": {HOSTILE: 1.0},
+        "fingerprint": HOSTILE,
+        "parameters": {HOSTILE: {HOSTILE: HOSTILE}},
+        "versions": {HOSTILE: HOSTILE},
+    }
+    page = render(
+        run_report,
+        scree_plot=figure,
+        pca_scatter=figure,
+        class_counts=figure,
+        rejects_by_reason=plot_rejects_by_reason({"rejected_by_reason": {HOSTILE: 3}}),
+        contact_sheet=contact_sheet((HOSTILE, 1, f"file:/photos/{HOSTILE}", jpeg()), (HOSTILE, 1, HOSTILE, None)),
+        rejected_sample=rejects((f"file:/{HOSTILE}", HOSTILE, HOSTILE)),
+        quality=quality((HOSTILE, 1, HOSTILE, 0.5, 1, 1, "")),
+    )
+    return Page(page)
+
+
+def test_names_open_no_tags(hostile: Page) -> None:
+    harmless = Page(render(contact_sheet=contact_sheet(("A", 1, "a", jpeg()), ("A", 1, "b", None))))
+    assert {tag for tag, _ in hostile.tags} == {tag for tag, _ in harmless.tags}
+    assert len(hostile.scripts) == len(harmless.scripts)
+    assert hostile.attributes("onerror") == []
+    assert sum(tag == "img" for tag, _ in hostile.tags) == 1
+
+
+def test_names_are_shown_as_they_are(hostile: Page) -> None:
+    shown = " ".join(HOSTILE.split())
+    assert hostile.text.count(shown) >= 8
+    assert any(title.endswith(HOSTILE) for title in hostile.attributes("title"))
+
+
+def test_a_note_is_text_too() -> None:
+    page = Page(render(quality=quality((None, None, None, None, None, None, "<b>note</b>"))))
+    assert "<b>note</b>." in page.text
