@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import expect
 
 from fruit_features.pipeline_registry import register_pipelines
-from fruit_features.pipelines.reduction.nodes import fit_reduction
+from fruit_features.pipelines.reduction.nodes import fit_pca
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -154,7 +154,7 @@ def test_a_dataset_that_cannot_be_previewed_opens_all_the_same(viz: Tab) -> None
 def test_a_node_shows_its_code_and_what_it_says_of_itself(viz: Tab) -> None:
     open_panel(viz, "fit_pca").get_by_text("Show Code").click()
     code = viz.page.locator(".pipeline-metadata-code--visible")
-    docstring = inspect.getdoc(fit_reduction)
+    docstring = inspect.getdoc(fit_pca)
     assert docstring is not None
     expect(code).to_contain_text(docstring.splitlines()[0])
     expect(code).to_be_in_viewport(ratio=0.9)

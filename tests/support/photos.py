@@ -76,6 +76,13 @@ def fruit(label: str, seed: int, size: tuple[int, int] = (64, 56)) -> Image.Imag
     return Image.fromarray(np.clip(np.asarray(image) + noise, 0, 255).astype(np.uint8))
 
 
+def photograph(size: tuple[int, int], **options: Any) -> bytes:
+    """A JPEG with edges and a camera's noise."""
+    clean = np.asarray(fruit("Pear", 0, (320, 240)).resize(size), np.float32)
+    noisy = clean + np.random.default_rng(0).normal(0, 6, clean.shape)
+    return encoded(Image.fromarray(noisy.clip(0, 255).astype(np.uint8)), "JPEG", quality=90, **options)
+
+
 def png_16_bit(samples: NDArray[np.uint16]) -> bytes:
     """A 16-bit PNG of 1 to 4 channels, (height, width, channels); Pillow itself writes only grey ones."""
     height, width, channels = samples.shape

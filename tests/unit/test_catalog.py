@@ -21,6 +21,8 @@ PROMISED = {  # what others rely on: name, place under output_root, type, format
     "network": ("06_models/networks", "fruit_features.datasets.NetworkDataset", None),
     "pca_model": ("06_models/pca_model.parquet", "pandas.ParquetDataset", None),
     "pca_features": ("07_model_output/pca_features", "fruit_features.datasets.SwappedSparkDataset", "parquet"),
+    "pca_features@spark": ("07_model_output/pca_features", "fruit_features.datasets.SwappedSparkDataset", "parquet"),
+    "pca_features@pandas": ("07_model_output/pca_features", "pandas.ParquetDataset", None),
     "pca_features_csv": ("07_model_output/pca_features_csv", "fruit_features.datasets.SwappedSparkDataset", "csv"),
     "rejected_images": ("07_model_output/rejected_images", "fruit_features.datasets.SwappedSparkDataset", "csv"),
     "explained_variance": ("08_reporting/explained_variance.csv", "pandas.CSVDataset", None),

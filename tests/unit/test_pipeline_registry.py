@@ -38,7 +38,7 @@ def test_projecting_fits_nothing() -> None:
     project = PIPELINES["project"]
     assert "pca_model" in project.inputs()
     assert "fit_pca" not in {node.name for node in project.nodes}
-    assert {"pca_features", "pca_features_csv", "rejected_images", "photo_counts"} <= project.all_outputs()
+    assert {"pca_features@spark", "pca_features_csv", "rejected_images", "photo_counts"} <= project.all_outputs()
 
 
 @pytest.mark.parametrize("name", PIPELINES)

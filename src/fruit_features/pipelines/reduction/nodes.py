@@ -12,7 +12,7 @@ from fruit_features.spark.feature_store import usable_features
 from fruit_features.spark.reducers import REDUCERS
 
 
-def fit_reduction(
+def fit_pca(
     featurized_photos: DataFrame, feature_store: DataFrame, parameters: ReductionParameters
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Fit the reduction to the features of the photos that have some.

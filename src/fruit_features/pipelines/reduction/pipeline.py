@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kedro.pipeline import Pipeline, node
 
-from fruit_features.pipelines.reduction.nodes import fit_reduction
+from fruit_features.pipelines.reduction.nodes import fit_pca
 
 
 def create_pipeline() -> Pipeline:
@@ -12,7 +12,7 @@ def create_pipeline() -> Pipeline:
     return Pipeline(
         [
             node(
-                fit_reduction,
+                fit_pca,
                 ["featurized_photos", "feature_store", "params:reduction"],
                 ["pca_model", "explained_variance"],
                 name="fit_pca",

@@ -18,12 +18,12 @@ from fruit_features.photos.imaging import decode
 from tests.support.photos import encoded, fruit
 
 if TYPE_CHECKING:
-    from fruit_features.networks.network import Network
     from pathlib import Path
 
     from numpy.typing import NDArray
 
     import keras
+    from fruit_features.networks.network import Network
 
 
 @pytest.fixture(scope="module")

@@ -12,9 +12,9 @@ from pyspark.sql import functions as F
 
 from fruit_features.analysis import pca
 from fruit_features.analysis.pca import Moments, PcaModel
-from fruit_features.pipelines.reduction import nodes
-from fruit_features.pipelines.reduction.nodes import fit_reduction
+from fruit_features.pipelines.reduction.nodes import fit_pca
 from fruit_features.pipelines.reduction.parameters import ReductionParameters
+from fruit_features.spark.reducers import pca as pca_reducer
 from tests.support.tables import FINGERPRINT, as_stored
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def features(spark: SparkSession, matrix: NDArray[np.float32]) -> DataFrame:
 
 @pytest.fixture
 def parameters() -> ReductionParameters:
-    return ReductionParameters(variance_threshold=0.9, n_components=None, centred=False)
+    return ReductionParameters(reducer="pca", variance_threshold=0.9, n_components=None, centred=False)
 
 
 def as_bytes(model: pd.DataFrame) -> list[bytes]:
@@ -59,7 +59,7 @@ def as_bytes(model: pd.DataFrame) -> list[bytes]:
 def test_the_model_is_that_of_the_collected_matrix(
     features: DataFrame, matrix: NDArray[np.float32], parameters: ReductionParameters
 ) -> None:
-    model, explained_variance = fit_reduction(*as_stored(features), parameters)
+    model, explained_variance = fit_pca(*as_stored(features), parameters)
     moments = Moments.of(matrix, pca.grid_step(float(np.abs(matrix).max()), N_PHOTOS))
     expected = pca.fit(moments, fingerprint=FINGERPRINT, variance_threshold=0.9)
     (row,) = model.to_dict("records")
@@ -79,21 +79,21 @@ def test_the_same_photos_give_the_same_bits_in_any_order_and_partitions(
     spark: SparkSession, matrix: NDArray[np.float32], parameters: ReductionParameters
 ) -> None:
     features = to_frame(spark, matrix)
-    expected = as_bytes(fit_reduction(*as_stored(features), parameters)[0])
+    expected = as_bytes(fit_pca(*as_stored(features), parameters)[0])
     rearranged = [features.repartition(1), features.repartition(7, "path"), features.orderBy("path", ascending=False)]
     for same in rearranged:
-        assert as_bytes(fit_reduction(*as_stored(same), parameters)[0]) == expected
+        assert as_bytes(fit_pca(*as_stored(same), parameters)[0]) == expected
 
 
 def test_the_same_photos_give_the_same_bits_in_arrow_batches_of_any_size(
     spark: SparkSession, features: DataFrame, parameters: ReductionParameters
 ) -> None:
-    expected = as_bytes(fit_reduction(*as_stored(features), parameters)[0])
+    expected = as_bytes(fit_pca(*as_stored(features), parameters)[0])
     setting = "spark.sql.execution.arrow.maxRecordsPerBatch"
     before = spark.conf.get(setting)
     spark.conf.set(setting, 7)
     try:
-        assert as_bytes(fit_reduction(*as_stored(features), parameters)[0]) == expected
+        assert as_bytes(fit_pca(*as_stored(features), parameters)[0]) == expected
     finally:
         spark.conf.set(setting, before)
 
@@ -103,10 +103,10 @@ def test_the_same_photos_give_the_same_bits_in_arrow_batches_of_any_size(
 def test_a_partition_is_summed_whole_however_arrow_cuts_it(
     matrix: NDArray[np.float32], rows_in_hand: int, cuts: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(nodes, "_ROWS_IN_HAND", rows_in_hand)
+    monkeypatch.setattr(pca_reducer, "_ROWS_AT_ONCE", rows_in_hand)
     step = pca.grid_step(float(np.abs(matrix).max()), N_PHOTOS)
     pieces = [pa.array(list(piece), pa.list_(pa.float32())) for piece in np.split(matrix, cuts)]
-    (summed,) = pca._sum_moments([pa.RecordBatch.from_arrays([piece], ["features"]) for piece in pieces], step)
+    (summed,) = pca_reducer._sum_moments([pa.RecordBatch.from_arrays([piece], ["features"]) for piece in pieces], step)
     (row,) = summed.to_pylist()
     expected = Moments.of(matrix, step)
     assert row == {
@@ -117,12 +117,12 @@ def test_a_partition_is_summed_whole_however_arrow_cuts_it(
 
 
 def test_a_partition_without_photos_has_no_moments() -> None:
-    assert list(pca._sum_moments([], 1.0)) == []
+    assert list(pca_reducer._sum_moments([], 1.0)) == []
 
 
 def test_the_parameters_choose_the_components(features: DataFrame, parameters: ReductionParameters) -> None:
     changes = {"n_components": 5, "centred": True}
-    model, explained_variance = fit_reduction(*as_stored(features), parameters.model_copy(update=changes))
+    model, explained_variance = fit_pca(*as_stored(features), parameters.model_copy(update=changes))
     (row,) = model.to_dict("records")
     assert (row["n_components"], row["centred"]) == (5, True)
     assert np.stack(row["eigenvectors"]).shape == (5, N_FEATURES)
@@ -134,7 +134,7 @@ def test_the_model_says_which_threshold_decided(
     features: DataFrame, parameters: ReductionParameters, n_components: int | None, kept: float | None
 ) -> None:
     changes = {"n_components": n_components, "variance_threshold": 0.75}
-    model, _ = fit_reduction(*as_stored(features), parameters.model_copy(update=changes))
+    model, _ = fit_pca(*as_stored(features), parameters.model_copy(update=changes))
     assert PcaModel.from_record(model.iloc[0].to_dict()).variance_threshold == kept
 
 
@@ -146,13 +146,13 @@ def test_photos_with_an_error_and_features_of_other_networks_are_left_out(
         features.selectExpr("path", "label", "transform(features, x -> x * 9) AS features"), "other"
     )
     spoilt = photos.withColumn("error", F.when(F.col("path").endswith("7.jpg"), "broken"))
-    model, _ = fit_reduction(spoilt, store.unionByName(of_another_network), parameters)
-    expected, _ = fit_reduction(*as_stored(features.where("path NOT LIKE '%7.jpg'")), parameters)
+    model, _ = fit_pca(spoilt, store.unionByName(of_another_network), parameters)
+    expected, _ = fit_pca(*as_stored(features.where("path NOT LIKE '%7.jpg'")), parameters)
     assert as_bytes(model) == as_bytes(expected)
 
 
 def test_the_model_survives_parquet(features: DataFrame, parameters: ReductionParameters, tmp_path: Path) -> None:
-    model, _ = fit_reduction(*as_stored(features), parameters)
+    model, _ = fit_pca(*as_stored(features), parameters)
     model.to_parquet(tmp_path / "pca_model.parquet")
     assert as_bytes(pd.read_parquet(tmp_path / "pca_model.parquet")) == as_bytes(model)
 
@@ -169,9 +169,9 @@ def test_too_few_photos_are_refused(
     message: str,
 ) -> None:
     with pytest.raises(ValueError, match=message):
-        fit_reduction(*as_stored(to_frame(spark, matrix[:n_photos])), parameters)
+        fit_pca(*as_stored(to_frame(spark, matrix[:n_photos])), parameters)
 
 
 def test_equal_photos_are_refused(spark: SparkSession, matrix: NDArray[np.float32], parameters: ReductionParameters) -> None:
     with pytest.raises(ValueError, match="all 20 usable photos are equal"):
-        fit_reduction(*as_stored(to_frame(spark, matrix[[7] * 20])), parameters)
+        fit_pca(*as_stored(to_frame(spark, matrix[[7] * 20])), parameters)

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from fruit_features.pipelines.reduction.parameters import ReductionParameters
 
-VALUES = {"variance_threshold": 0.9, "n_components": None, "centred": False}
+VALUES = {"reducer": "pca", "variance_threshold": 0.9, "n_components": None, "centred": False}
 
 
 @pytest.mark.parametrize(
@@ -22,6 +22,7 @@ VALUES = {"variance_threshold": 0.9, "n_components": None, "centred": False}
         {"n_components": 0},
         {"n_components": -3},
         {"n_block": 4},
+        {"reducer": "tsne"},
         {"centred": "maybe"},
     ],
 )
