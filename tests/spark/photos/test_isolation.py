@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, NoReturn
 import numpy as np
 import pytest
 
+from fruit_features.photos import isolation
 from fruit_features.photos.imaging import ImageError, decode
 from fruit_features.photos.isolation import decode_in_child
 from fruit_features.photos.reading import PhotoReader
-from fruit_features.pipelines.featurization import isolation
 from fruit_features.spark.featurizer import PhotoFeaturizer
 from tests.support.photos import encoded, fruit
 

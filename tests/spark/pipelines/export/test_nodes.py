@@ -13,7 +13,6 @@ from fruit_features.analysis import pca
 from fruit_features.analysis.pca import Moments, PcaModel
 from fruit_features.pipelines.export.nodes import account_for_photos, list_rejects, project_features, sort_for_csv
 from fruit_features.pipelines.export.parameters import ExportParameters
-from fruit_features.pipelines.reduction.nodes import _model_table
 from tests.support.tables import FINGERPRINT, as_stored
 
 if TYPE_CHECKING:
@@ -28,6 +27,11 @@ PATHS = [f"file:/photos/{number:02}.jpg" for number in range(N_PHOTOS)]
 LABELS = [f"label {number % 3}" for number in range(N_PHOTOS)]
 
 PLAIN = ExportParameters(max_reject_ratio=None, escape_formulas=False, n_csv_files=1)
+
+
+def model_table(model: PcaModel) -> pd.DataFrame:
+    """As the reduction pipeline saves a model."""
+    return pd.DataFrame([model.to_record()])
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +68,7 @@ def test_photos_are_projected_as_the_model_does(
     n_components: int,
 ) -> None:
     model = fit(n_components=n_components, centred=centred)
-    rows = project_features(*as_stored(features), _model_table(model)).orderBy("path").collect()
+    rows = project_features(*as_stored(features), model_table(model)).orderBy("path").collect()
     assert [row["path"] for row in rows] == PATHS
     assert [row["label"] for row in rows] == LABELS
     components = np.array([row[2:] for row in rows], np.float32)
@@ -72,7 +76,7 @@ def test_photos_are_projected_as_the_model_does(
 
 
 def test_the_columns_are_path_label_and_components_as_floats(features: DataFrame, fit: Callable[..., PcaModel]) -> None:
-    projected = project_features(*as_stored(features), _model_table(fit(n_components=3)))
+    projected = project_features(*as_stored(features), model_table(fit(n_components=3)))
     assert projected.dtypes == [
         ("path", "string"),
         ("label", "string"),
@@ -87,7 +91,7 @@ def test_a_model_that_was_read_back_projects_the_same(
 ) -> None:
     import pandas as pd
 
-    table = _model_table(fit())
+    table = model_table(fit())
     table.to_parquet(tmp_path / "pca_model.parquet")
     read_back = pd.read_parquet(tmp_path / "pca_model.parquet")
     fresh, stored = (project_features(*as_stored(features), model).orderBy("path").collect() for model in (table, read_back))
@@ -95,18 +99,18 @@ def test_a_model_that_was_read_back_projects_the_same(
 
 
 def test_no_photos_are_projected_to_no_rows(features: DataFrame, fit: Callable[..., PcaModel]) -> None:
-    assert project_features(*as_stored(features.where("false")), _model_table(fit())).collect() == []
+    assert project_features(*as_stored(features.where("false")), model_table(fit())).collect() == []
 
 
 def test_a_model_of_another_networks_features_is_refused(features: DataFrame, fit: Callable[..., PcaModel]) -> None:
     with pytest.raises(ValueError, match=rf"network {FINGERPRINT}, these photos belong to network another: run the reduction"):
-        project_features(*as_stored(features, "another"), _model_table(fit()))
+        project_features(*as_stored(features, "another"), model_table(fit()))
 
 
 def test_photos_with_an_error_are_not_projected(features: DataFrame, fit: Callable[..., PcaModel]) -> None:
     photos, store = as_stored(features)
     spoilt = photos.withColumn("error", F.when(F.col("path") == PATHS[3], "broken"))
-    rows = project_features(spoilt, store, _model_table(fit())).orderBy("path").collect()
+    rows = project_features(spoilt, store, model_table(fit())).orderBy("path").collect()
     assert [row["path"] for row in rows] == PATHS[:3] + PATHS[4:]
 
 

@@ -18,10 +18,8 @@ from fruit_features.analysis.pca import PcaModel
 from fruit_features.networks.network import StoredNetwork
 from fruit_features.photos.imaging import decode
 from fruit_features.photos.reading import PhotoReader
-from fruit_features.pipelines.featurization import chunks, nodes
+from fruit_features.pipelines.featurization import nodes
 from fruit_features.pipelines.featurization.nodes import (
-    N_SLOTS,
-    UNREADABLE,
     build_network,
     collect_outcomes,
     count_outcomes,
@@ -32,15 +30,17 @@ from fruit_features.pipelines.featurization.nodes import (
     vacuum_store,
 )
 from fruit_features.pipelines.ingestion.nodes import list_photos
+from fruit_features.spark import chunks, feature_store
+from fruit_features.spark.feature_store import N_SLOTS, UNREADABLE
 from tests.support.photos import encoded, fruit
 from tests.support.runs import Outputs, as_path, load_catalog
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import keras
     from pyspark.sql import DataFrame, SparkSession
 
-    import keras
     from fruit_features.networks.network import Network
     from fruit_features.pipelines.featurization.parameters import FeaturizationParameters
     from tests.support.photos import PhotoTree
@@ -220,7 +220,7 @@ def test_a_photo_that_is_too_long_for_spark_stops_no_run(
     rows = [row for chunk in featurize(pending, tiny_network, parameters) for row in chunk]
     outcomes = collect_outcomes(photos, spark.createDataFrame(rows, STORE), tiny_network).collect()
     errors = {as_path(row["path"]).name: row["error"] for row in outcomes}
-    assert errors == {"good.jpg": None, "huge.tif": nodes.TOO_LONG}
+    assert errors == {"good.jpg": None, "huge.tif": feature_store.TOO_LONG}
 
 
 def test_a_photo_that_vanished_since_the_listing_is_rejected(

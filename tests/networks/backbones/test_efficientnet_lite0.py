@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from fruit_features.networks.backbones.efficientnet_lite0 import EfficientNetLite0
-from fruit_features.networks.backbones.torch_weights import load_state_dict
+from fruit_features.networks.torch_weights import load_state_dict
 from fruit_features.networks.weights import Weights, WeightsError
 
 if TYPE_CHECKING:
@@ -117,7 +117,10 @@ def test_photos_are_scaled_exactly(network: keras.Model, photos: Any) -> None:
 
     scaled = keras.Model(network.input, network.get_layer("scaled").output)(photos).numpy()
     np.testing.assert_array_equal(scaled, (photos.astype(np.float32) - 127) / 128)  # powers of two: no rounding
-    np.testing.assert_array_equal(photos * BACKBONE.scale + BACKBONE.offset, (photos.astype(np.float64) - 127) / 128)
+    np.testing.assert_array_equal(
+        photos * np.array(BACKBONE.normalisation.scale) + np.array(BACKBONE.normalisation.offset),
+        (photos.astype(np.float64) - 127) / 128,
+    )
 
 
 def test_features_do_not_depend_on_where_the_file_lies(

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from fruit_features.networks.backbones import BACKBONES
-from fruit_features.networks.backbones.torch_weights import load_state_dict
+from fruit_features.networks.torch_weights import load_state_dict
 from fruit_features.networks.weights import WeightsError
 
 if TYPE_CHECKING:

@@ -20,9 +20,9 @@ from tests.support.photos import encoded, fruit
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import keras
     from numpy.typing import NDArray
 
-    import keras
     from fruit_features.networks.network import Network
 
 
@@ -144,7 +144,7 @@ def test_every_processor_computes_in_float32() -> None:
 
 @pytest.mark.parametrize("name", ["onnx", "", "OpenVINO", "os"])
 def test_an_unknown_engine_is_refused(name: str) -> None:
-    with pytest.raises(ValueError, match=f"unknown engine '{name}': choose one of openvino, tensorflow"):
+    with pytest.raises(ValueError, match=f"engine '{name}' is unknown: allowed are openvino, tensorflow"):
         ENGINES.find(name)  # type: ignore[arg-type]
 
 
