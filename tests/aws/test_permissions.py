@@ -13,7 +13,7 @@ from moto.core import DEFAULT_ACCOUNT_ID
 from moto.core.authorization import enable_iam_authentication
 from moto.iam.access_control import IAMPolicy, PermissionResult
 
-from fruit_features import cli
+from fruit_features.emr.command import commands
 from tests.support.amazon import BUCKET, REGION, ROLE, Amazon
 from tests.support.dist import write_dist
 from tests.support.runs import PROJECT
@@ -100,7 +100,7 @@ def test_a_submit_needs_no_more_than_the_policy_allows(where: list[str], tmp_pat
     dist = write_dist(tmp_path / "dist")
     arguments = ["emr", "submit", "--s3-root", f"s3://{BUCKET}/fruits", "--dist", str(dist), *where, "--dry-run"]
     with contextlib.chdir(PROJECT):
-        calls = json.loads(CliRunner().invoke(cli.cli, arguments).stdout)
+        calls = json.loads(CliRunner().invoke(commands, arguments).stdout)
     assert len(calls) > 8
     for call in calls:
         action, resource = needed(**call)
@@ -168,7 +168,7 @@ def test_who_lacks_a_right_is_told_where_to_look(amazon: Amazon, tmp_path: Path,
     dist = write_dist(tmp_path / "dist")
     with contextlib.chdir(PROJECT), enable_iam_authentication():
         arguments = ["emr", "submit", "--s3-root", f"s3://{BUCKET}/fruits", "--dist", str(dist), "--cluster-id", cluster]
-        result = CliRunner().invoke(cli.cli, arguments)
+        result = CliRunner().invoke(commands, arguments)
     assert result.exit_code == 1
     assert "is not authorized to perform: elasticmapreduce:DescribeCluster" in result.output
     assert "docs/emr.md, under Permissions" in result.output

@@ -24,9 +24,9 @@ from botocore.validate import ParamValidator
 from click.testing import CliRunner, Result
 from rich.console import Console
 
-from fruit_features import cli
 from fruit_features.emr import submit
 from fruit_features.emr.aws import Aws, Location, SubmitError
+from fruit_features.emr.command import commands
 from fruit_features.emr.services import Cluster, Serverless
 from tests.support.amazon import BUCKET, REGION, ROLE, Amazon, wait_for
 from tests.support.dist import keep_network, write_dist
@@ -66,7 +66,7 @@ def options(place: str, dist: Path, *more: str) -> list[str]:
 
 def invoke(arguments: list[str]) -> Result:
     with contextlib.chdir(PROJECT):
-        return CliRunner().invoke(cli.cli, ["emr", "submit", *arguments])
+        return CliRunner().invoke(commands, ["emr", "submit", *arguments])
 
 
 def as_command(arguments: list[str], **environment: str) -> subprocess.Popen[str]:

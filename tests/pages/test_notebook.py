@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from nbclient import NotebookClient
 from PIL import Image
 
-from fruit_features.cli import similar
+from fruit_features.commands.similar import similar
 from tests.support.runs import PROJECT, Outputs, as_path
 
 if TYPE_CHECKING:

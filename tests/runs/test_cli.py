@@ -25,6 +25,7 @@ from fruit_features.__main__ import main
 from fruit_features.cli import cli, run
 from fruit_features.commands.command import OneScreenCommand
 from fruit_features.commands.errors import summarize_error
+from fruit_features.emr.command import commands
 from fruit_features.storage.digests import RECORD
 from tests.support.killing import kill_all, marked_environment, wait_until_gone
 from tests.support.photos import encoded, fruit
@@ -145,8 +146,8 @@ def test_a_file_that_a_dataset_cannot_read_is_named(tmp_path: Path) -> None:
 def test_verbose_shows_the_stack_of_a_refused_submission(tmp_path: Path) -> None:
     options = ["emr", "submit", "--s3-root", "s3://bucket/fruits", "--cluster-id", "j-1", "--dist", str(tmp_path)]
     with contextlib.chdir(PROJECT):
-        few_lines = CliRunner().invoke(cli, options)
-        stack = CliRunner().invoke(cli, [*options, "--verbose"])
+        few_lines = CliRunner().invoke(commands, options)
+        stack = CliRunner().invoke(commands, [*options, "--verbose"])
     assert few_lines.exit_code == stack.exit_code == 1
     assert few_lines.output.startswith("Error: ")
     assert "Traceback (most recent call last)" in stack.output
