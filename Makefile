@@ -11,7 +11,7 @@ DEV_READY := $(VENV)/.ready-dev
 
 export KEDRO_DISABLE_TELEMETRY := 1
 
-.PHONY: help setup setup-dev demo demo-photos viz viz-site test test-slow test-browser fuzz bench lint format lock clean \
+.PHONY: help setup setup-dev demo demo-photos viz viz-site test test-unit test-slow test-browser fuzz bench lint format lock clean \
 	package test-cluster
 
 help:  ## List the targets
@@ -54,8 +54,11 @@ viz-site: $(READY)  ## Write Kedro-Viz, with its plots and tables, as a static s
 	@echo "To look at it: $(BIN)/python -m http.server --bind 127.0.0.1 --directory build 8000"
 	@echo "and open http://127.0.0.1:8000 in a browser."
 
-test: $(DEV_READY)  ## Run the tests
-	$(BIN)/python -m pytest
+test: $(DEV_READY)  ## Run the tests, two at a time, and say how long each shelf took
+	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+test-unit: $(DEV_READY)  ## Run the tests that need nothing but Python, in seconds
+	$(BIN)/python -m pytest tests/unit
 
 test-slow: $(DEV_READY)  ## Run the tests that take minutes: dozens of killed runs, long histories
 	$(BIN)/python -m pytest -m slow

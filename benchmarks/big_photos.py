@@ -100,7 +100,7 @@ def _measure(folder: Path, arguments: argparse.Namespace) -> list[Run]:
     _make_large_photos(arguments.images, folder / "large")
     repeat_photos(folder / "large", folder / "few", WARM_UP_PHOTOS)
     repeat_photos(folder / "large", folder / "photos", arguments.photos)
-    runs = []
+    runs: list[Run] = []
     for name, jpeg_draft in (("whole", "false"), ("draft", "true")):
         for photos in ("few", "photos"):  # the first run builds the network and does not count
             output = folder / name

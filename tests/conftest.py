@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,9 +16,9 @@ from tests.support.runs import PROJECT, Outputs, run_project
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import keras
     from pyspark.sql import SparkSession
 
-    import keras
     from fruit_features.networks.network import Network
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -27,6 +28,21 @@ os.environ.setdefault("KEDRO_DISABLE_TELEMETRY", "1")
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("filterwarnings", r"ignore:register_new_resolver\(\) is deprecated")  # Kedro's own business
     config.addinivalue_line("filterwarnings", "ignore:ORJSONResponse is deprecated")  # and Kedro-Viz's
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how long each shelf took: the seconds of its tests, which two processes may have run side by side."""
+    seconds: Counter[str] = Counter()
+    tests: dict[str, set[str]] = {}
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            if isinstance(report, pytest.TestReport):
+                shelf = report.nodeid.split("/")[1]
+                seconds[shelf] += report.duration
+                tests.setdefault(shelf, set()).add(report.nodeid)
+    terminalreporter.section("shelves")
+    for shelf, took in seconds.most_common():
+        terminalreporter.write_line(f"{shelf:10} {len(tests[shelf]):5} tests {took:7.1f} s")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -44,7 +44,7 @@ def far_away(upstream: int, milliseconds: int, folder: Path) -> Iterator[int]:
     log = folder / f"proxy_{milliseconds}_ms.log"
     with daemon([str(_proxy()), "-host", LOOPBACK, "-port", str(api)], log, lambda: listens(api)):
         _post(api, "proxies", {"name": "s3", "listen": f"{LOOPBACK}:{port}", "upstream": f"{LOOPBACK}:{upstream}"})
-        toxic = {"type": "latency", "stream": "upstream", "attributes": {"latency": milliseconds}}
+        toxic: dict[str, object] = {"type": "latency", "stream": "upstream", "attributes": {"latency": milliseconds}}
         _post(api, "proxies/s3/toxics", toxic)
         yield port
 

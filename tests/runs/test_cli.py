@@ -22,7 +22,7 @@ from kedro.io import DataCatalog, DatasetError
 from kedro_datasets.json import JSONDataset
 
 from fruit_features.__main__ import main
-from fruit_features.cli import cli, run
+from fruit_features.cli import run
 from fruit_features.commands.command import OneScreenCommand
 from fruit_features.commands.errors import summarize_error
 from fruit_features.emr.command import commands

@@ -84,7 +84,7 @@ def run_project(images_root: Path, outputs: Outputs, *pipelines: str, **paramete
     outputs.root.mkdir(parents=True, exist_ok=True)
     runtime_params = {"images_root": str(images_root), "output_root": str(outputs.root), **parameters}
     with contextlib.chdir(outputs.root), KedroSession.create(PROJECT, env="test", runtime_params=runtime_params) as run:
-        run.run(pipeline_names=list(pipelines) or None)
+        run.run(pipeline_names=list(pipelines) or None)  # type: ignore[call-arg]
     return outputs
 
 
@@ -92,7 +92,7 @@ def load_catalog(images_root: Path, outputs: Outputs) -> DataCatalog:
     """The catalog that such a run would use."""
     runtime_params = {"images_root": str(images_root), "output_root": str(outputs.root)}
     with KedroSession.create(PROJECT, env="test", runtime_params=runtime_params) as session:
-        return session.load_context().catalog
+        return session.load_context().catalog  # type: ignore[attr-defined]
 
 
 @contextlib.contextmanager

@@ -50,10 +50,10 @@ class Normalisation:
 
     def apply(self, photos: keras.KerasTensor) -> keras.KerasTensor:
         """Normalise RGB photos by layers of Keras, the last of which is called `scaled`."""
-        from keras import layers
+        from keras import layers, ops
 
         if self.channels == "BGR":
-            photos = photos[..., ::-1]
+            photos = ops.flip(ops.cast(photos, "float32"), axis=-1)
         return layers.Rescaling(_shortened(self.scale), _shortened(self.offset), name="scaled")(photos)
 
 
