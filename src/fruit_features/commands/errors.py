@@ -19,7 +19,7 @@ _VALIDATION_NOISE = re.compile(
 
 
 _JAVA_IS_GONE = (
-    "Java, in which Spark runs, has ended in the middle of the run: somebody or something ended it, most often the system, "
+    "Java, in which Spark runs, has ended in the middle of the run: it was ended from outside, most often by the system, "
     "for want of memory (`dmesg` tells). Run again to go on where this run was; with less memory for Java if that is it: "
     "`spark.driver.memory: 2g` in conf/local/spark.yml"
 )

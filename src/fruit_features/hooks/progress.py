@@ -46,7 +46,7 @@ NODE_WORDS = {
     "compact_store": "Compacting the feature store",
     "vacuum_store": "Vacuuming the feature store",
 }
-"""What a node does, in words for somebody who has not seen the code. A node that is not here is shown by its name."""
+"""What a node does, in words for users. A node that is not here is shown by its name."""
 
 LONG_NODES = frozenset({"list_photos", "fit_pca", "project_features", "compact_store", "vacuum_store"})
 """Nodes that take long if there are many photos. `build_network` and `featurize_photos` write their own lines to the log."""

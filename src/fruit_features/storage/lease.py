@@ -90,7 +90,7 @@ class LeaseHeldError(RuntimeError):
 
 
 class LeaseLostError(RuntimeError):
-    """The lease is another run's by now, or nobody can tell; the message says whose."""
+    """The lease is another run's by now, or it is not known whose; the message says what is known."""
 
 
 class NoConditionalWritesError(RuntimeError):
@@ -261,7 +261,7 @@ class Lease:
                 logger.debug("%s was not renewed: %s", self._uri, error)
 
     def _renew(self) -> None:
-        """Renew the lease, however long ago that was done last: if nobody has taken it over, it is still this run's.
+        """Renew the lease, however long ago that was done last: unless another run has taken it over, it is still this run's.
 
         Raises:
             LeaseLostError: Another run has taken it over.
@@ -366,7 +366,7 @@ class Lease:
         away = f"{self._uri} was not renewed for {self._age():.0f} seconds (this run was paused, or cut off from S3)"
         if found is None:
             return (
-                f"{away}, and is gone: another run has taken this folder over and ended, or somebody deleted the lock. This "
+                f"{away}, and is gone: another run has taken this folder over and ended, or the lock was deleted. This "
                 "run writes nothing more: run again with the same command"
             )
         return (
