@@ -54,8 +54,8 @@ viz-site: $(READY)  ## Write Kedro-Viz, with its plots and tables, as a static s
 	@echo "To look at it: $(BIN)/python -m http.server --bind 127.0.0.1 --directory build 8000"
 	@echo "and open http://127.0.0.1:8000 in a browser."
 
-test: $(DEV_READY)  ## Run the tests, two at a time, and say how long each shelf took
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+test: $(DEV_READY)  ## Run the tests, three at a time, and say how long each shelf took
+	$(BIN)/python -m pytest -n 3 --dist loadfile
 
 test-unit: $(DEV_READY)  ## Run the tests that need nothing but Python, in seconds
 	$(BIN)/python -m pytest tests/unit

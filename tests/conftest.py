@@ -31,7 +31,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say how long each shelf took: the seconds of its tests, which two processes may have run side by side."""
+    """Say how long each shelf took: the seconds of its tests, which several processes may have run side by side."""
     seconds: Counter[str] = Counter()
     tests: dict[str, set[str]] = {}
     for reports in terminalreporter.stats.values():

@@ -63,6 +63,8 @@ INTERNAL_DATASETS = {
     "pending_photos",
     "known_features",
     "pca_features@pandas",
+    "pca_features@spark",
+    "run_record",
     "rewritten_features",
     "networks",
     "featurized_photos",

@@ -184,8 +184,8 @@ def test_the_package_s_command_knows_the_other_commands(
     ("received", "exit_code", "stopped"),
     [
         (signal.SIGINT, 130, "Stopped"),  # Ctrl-C
-        (signal.SIGTERM, 143, "Stopped by SIGTERM"),
-        (signal.SIGHUP, 129, "Stopped by SIGHUP"),
+        pytest.param(signal.SIGTERM, 143, "Stopped by SIGTERM"),
+        pytest.param(signal.SIGHUP, 129, "Stopped by SIGHUP", marks=pytest.mark.slow),
     ],
 )
 def test_ctrl_c_and_signals_end_a_run_within_seconds_and_say_what_is_kept(

@@ -179,7 +179,7 @@ def test_markup_in_a_label_stays_text(full_run: Outputs, few_photos: Path, tmp_p
     label = '<img src=x onerror=alert(1)> & "co"'
     (few_photos / "Pear").rename(few_photos / label)
     page = run_project(few_photos, full_run.with_networks_only(tmp_path / "data")).report()
-    assert "<h3><bdi>&lt;img src=x onerror=alert(1)&gt; &amp; &quot;co&quot;</bdi> <small>5</small></h3>" in page
+    assert "<h3><bdi>&lt;img src=x onerror=alert(1)&gt; &amp; &#34;co&#34;</bdi> <small>5</small></h3>" in page
     assert "<img src=x" not in page
 
 
@@ -317,7 +317,16 @@ def test_the_features_that_the_how_to_reads_are_one_row_a_photo(history: History
 # --- damage -----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("damage", ["noise", "cut in half", "emptied", "noise in the middle", "a flipped bit"])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "emptied",
+        "a flipped bit",
+        pytest.param("noise", marks=pytest.mark.slow),
+        pytest.param("cut in half", marks=pytest.mark.slow),
+        pytest.param("noise in the middle", marks=pytest.mark.slow),
+    ],
+)
 def test_a_damaged_file_of_the_store_is_named_and_can_be_deleted(
     damage: str, full_run: Outputs, photo_tree: PhotoTree, tmp_path: Path
 ) -> None:
