@@ -33,9 +33,9 @@ from tests.support.runs import PROJECT, Outputs
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import keras
     from pyspark.sql import SparkSession
 
-    import keras
     from tests.support.project_copy import DemoRun
 
 pytest_plugins = ["tests.support.project_copy"]
@@ -236,9 +236,8 @@ def shell(demo_run: DemoRun, spark: SparkSession, tmp_path_factory: pytest.TempP
 
 def random_mobilenet_v2() -> keras.Model:
     """What Keras would download, but random, at a scale (He et al. 2015) that keeps photos apart through all layers."""
-    import numpy as np
-
     import keras
+    import numpy as np
 
     network: keras.Model = keras.applications.MobileNetV2(weights=None)
     rng = np.random.default_rng(0)
