@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    import keras
     from numpy.typing import NDArray
     from pyspark import Broadcast
     from pyspark.sql import SparkSession
 
-    import keras
     from fruit_features.networks.network import Network
 
 PHOTOS = [encoded(fruit("Pear", number), "JPEG") for number in range(12)]
