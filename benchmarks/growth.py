@@ -17,6 +17,7 @@ from harness.photos import parse_sizes, repeat_photos
 from harness.places import BENCHMARKS, PROJECT, QUIET
 from harness.processes import ContestantError, Measured, end_all_when_terminated, run_cold
 from harness.tables import number, number_with_range, publish, table
+
 from tests.support.cluster.daemons import LOOPBACK
 from tests.support.standalone_cluster import ENV, standalone_cluster
 

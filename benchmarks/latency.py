@@ -22,6 +22,7 @@ from harness.places import BENCHMARKS, PROJECT
 from harness.processes import ContestantError, Measured, end_all_when_terminated
 from harness.stores import far_away, round_trip, run_beside
 from harness.tables import publish, table
+
 from tests.support.cluster.object_store import running_store
 from tests.support.cluster.places import Prefix
 

@@ -21,6 +21,7 @@ from harness.places import BENCHMARKS
 from harness.processes import ContestantError, Measured, end_all_when_terminated
 from harness.stores import run_beside
 from harness.tables import number_with_range, publish, table
+
 from tests.support.cluster.object_store import running_store
 
 if TYPE_CHECKING:

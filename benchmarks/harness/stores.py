@@ -11,12 +11,12 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import psutil
-from tests.support.cluster import tools
-from tests.support.cluster.daemons import LOOPBACK, daemon, free_ports, listens
-from tests.support.cluster.local_runs import emr_environment
 
 from harness.places import BENCHMARKS, PROJECT, QUIET
 from harness.processes import Measured, run_cold
+from tests.support.cluster import tools
+from tests.support.cluster.daemons import LOOPBACK, daemon, free_ports, listens
+from tests.support.cluster.local_runs import emr_environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -33,7 +33,7 @@ def recipe(title: str) -> list[str]:
     """The code blocks of a recipe."""
     page = (PROJECT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     section = page.split(f"### {title}\n")[1].split("\n### ")[0]
-    return re.findall(r"```(?:python|yaml)\n(.*?)```", section, re.DOTALL)
+    return re.findall(r"```(?:python|yaml|text)\n(.*?)```", section, re.DOTALL)
 
 
 def add_part(project: Path, title: str, module: str, after: str, *, replaces: bool = False) -> None:
