@@ -55,6 +55,8 @@ class GrowingSparkDataset(SparkDatasetV2):  # type: ignore[misc]
     def _save(self, data: DataFrame) -> None:
         folder = SparkFolder(self._spark_path)
         folder.finish_replacement()
+        if data.isLocal() and data.isEmpty():  # a file without rows would be one more to read for every run to come
+            return
         for names in UNCOMMITTED:
             folder.delete(names)
         super()._save(data)

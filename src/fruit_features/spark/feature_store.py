@@ -1,4 +1,9 @@
-"""The feature store as a Spark table: what identifies a photo in it, and how its features are joined with a listing."""
+"""The feature store as two Spark tables: which content lies where, and which features a content has.
+
+The photo index says of each photo, known by its path, length and time of modification, which content it has: the SHA-256 of
+its bytes. The feature store says of each content and each network what its features are, or why it has none. Labels stand in
+neither, so photos that are relabelled, renamed, copied or touched keep their features.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +15,19 @@ if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
 
 PHOTO_KEY = ["path", "length", "modificationTime"]
-"""A photo with the same path, size and time is taken to be the same photo."""
+"""A photo with the same path, length and time as one that was read is taken to have the same content, and is not read."""
+
+FACTS = {
+    "width": "int",
+    "height": "int",
+    "format": "string",
+    "mode": "string",
+    "orientation": "int",
+    "brightness": "float",
+    "contrast": "float",
+    "sharpness": "float",
+}
+"""Columns of the photo index that describe a photo, as `photos.facts.PhotoFacts` does, and their types in Spark."""
 
 N_SLOTS = 2**16
 """Paths are hashed into this many slots. A chunk is a set of slots, so the driver's plan never outgrows them."""
@@ -27,37 +44,28 @@ def usable_features(featurized_photos: DataFrame, feature_store: DataFrame) -> D
     """Join the photos that became features with these features.
 
     Args:
-        featurized_photos: path, label, length, modificationTime, fingerprint, error: what became of each listed photo.
-        feature_store: path, length, modificationTime, features array<float>, error, fingerprint: all photos ever featurized.
+        featurized_photos: path, label, split if there is one, digest, fingerprint, error: what became of each listed photo.
+        feature_store: digest, features array<float>, error, fingerprint: all contents ever featurized.
 
     Returns:
-        path, label, features array<float>, fingerprint, of the photos without an error.
+        path, label, split if there is one, features array<float>, fingerprint, of the photos without an error.
 
     """
-    usable = featurized_photos.where(F.col("error").isNull()).drop("error")
-    stored = feature_store.where(F.col("features").isNotNull()).drop("error")
-    return usable.join(stored, [*PHOTO_KEY, "fingerprint"]).select("path", "label", "features", "fingerprint")
+    usable = featurized_photos.where(F.col("error").isNull())
+    stored = feature_store.where(F.col("error").isNull()).select("digest", "fingerprint", "features")
+    joined = usable.join(stored, ["digest", "fingerprint"])
+    return joined.select(*names_of(featurized_photos), "features", "fingerprint")
 
 
-def can_be_read() -> Column:
-    """Whether the column `length` is one that a file is worth opening for."""
-    return F.col("length").between(1, MAX_LENGTH)
+def names_of(photos: DataFrame) -> list[str]:
+    """Name the columns by which people know a photo: path, label, and split where it was asked for."""
+    return [name for name in ("path", "label", "split") if name in photos.columns]
 
 
-def refuse_unread(photos: DataFrame, fingerprint: str) -> DataFrame:
-    """Make rows of the feature store for files that are not worth opening, as they are empty or too long.
-
-    Args:
-        photos: path, length, modificationTime.
-        fingerprint: Fingerprint of the network of this run.
-
-    """
-    return photos.select(
-        *PHOTO_KEY,
-        F.lit(None).cast("array<float>").alias("features"),
-        F.when(F.col("length") == 0, EMPTY).otherwise(TOO_LONG).alias("error"),
-        F.lit(fingerprint).alias("fingerprint"),
-    )
+def refuse_unread() -> Column:
+    """Say why a file is not worth opening, by the column `length`: string, null for one that is."""
+    length = F.col("length")
+    return F.when(length == 0, F.lit(EMPTY)).when(length > MAX_LENGTH, F.lit(TOO_LONG))
 
 
 def slot_of_path() -> Column:

@@ -1,11 +1,16 @@
-"""The function that Python workers run on photos: it reads, decodes and infers, and gives a reason for each that fails."""
+"""The function that Python workers run on photos: it reads, decodes and infers, and gives a reason for each that fails.
+
+A photo is known by its content, the SHA-256 of its bytes. One whose content has features already is read, but not decoded.
+"""
 
 from __future__ import annotations
 
 import gc
+import hashlib
 import sys
+from dataclasses import asdict
 from itertools import islice, tee
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from zipimport import zipimporter
 
 import numpy as np
@@ -13,9 +18,10 @@ import pyarrow as pa
 from pyspark import TaskContext
 
 from fruit_features.networks.engines import ENGINES
-from fruit_features.photos.imaging import ImageError, decode
-from fruit_features.photos.isolation import decode_in_child
+from fruit_features.photos.imaging import ImageError, decode_with_facts
+from fruit_features.photos.isolation import decode_with_facts_in_child
 from fruit_features.photos.reading import listed_photos
+from fruit_features.spark.feature_store import FACTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -25,6 +31,7 @@ if TYPE_CHECKING:
 
     from fruit_features.networks.engines import Predictor
     from fruit_features.networks.network import Network
+    from fruit_features.photos.facts import PhotoFacts
     from fruit_features.photos.imaging import Decoding
     from fruit_features.photos.reading import PhotoReader
 
@@ -36,6 +43,8 @@ class PhotoFeaturizer:
         reader: Reads the photos.
         network: The network, broadcast; fetched only by a worker that has not compiled it yet.
         fingerprint: Its fingerprint, by which a worker knows that.
+        known_contents: uint64 (n_contents,), ascending, broadcast: `shorten_digest` of contents that are not featurized
+            again; None if there are none.
         batch_size: Photos per inference call.
         decoding: Keyword arguments of `decode`.
         done: Counts the photos that are done.
@@ -49,6 +58,7 @@ class PhotoFeaturizer:
         network: Broadcast[Network],
         *,
         fingerprint: str,
+        known_contents: Broadcast[NDArray[np.uint64]] | None = None,
         batch_size: int,
         decoding: Decoding,
         done: Accumulator[int],
@@ -57,6 +67,7 @@ class PhotoFeaturizer:
         self._reader = reader
         self._network = network
         self._fingerprint = fingerprint
+        self._known_contents = known_contents
         self._batch_size = batch_size
         self._decoding = decoding
         self._done, self._rejected = done, rejected
@@ -65,35 +76,41 @@ class PhotoFeaturizer:
         """Featurize record batches one by one.
 
         Args:
-            batches: path, length, modificationTime.
+            batches: path, length, modificationTime, digest: null for a photo whose content is not known.
 
         Yields:
-            path, length, modificationTime, features list<float32>[n_features] or null, error or null: a row per photo that
-            could be read.
+            A row per photo that could be read: path, length, modificationTime, is_indexed (whether its digest was given),
+            digest, is_new (false for one of the known contents, which has neither facts nor features here), error or null,
+            the facts, features list<float32>[n_features] or null.
 
         """
         predict, input_size, n_features = self._compiled()
         # The first try of this task killed its worker, perhaps by one of these photos: take them one by one.
         task = TaskContext.get()
-        decode_photo = decode_in_child if task is not None and task.attemptNumber() else decode
+        decode = decode_with_facts_in_child if task is not None and task.attemptNumber() else decode_with_facts
         photos = np.zeros((self._batch_size, input_size, input_size, 3), np.uint8)
         batches, ahead = tee(batches)
         contents = self._reader.read(photo for batch in ahead for photo in listed_photos(batch))
         for batch in batches:
             features = np.empty((len(batch), n_features), np.float32)
             was_read = np.ones(len(batch), bool)
-            errors: list[str | None] = []
+            seen: list[_Seen] = []
             n_done = n_waiting = 0
+            given = batch.column("digest").to_pylist()
             for row, content in enumerate(islice(contents, len(batch))):
                 if content is None:
                     was_read[row] = False
                     continue
-                try:
-                    photos[n_waiting] = decode_photo(content, input_size, **self._decoding)
-                except ImageError as error:
-                    errors.append(str(error))
+                digest = hashlib.sha256(content).hexdigest()
+                if given[row] is None and self._is_known(digest):
+                    seen.append(_Seen(digest, is_new=False))
                     continue
-                errors.append(None)
+                try:
+                    photos[n_waiting], facts = decode(content, input_size, **self._decoding)
+                except ImageError as error:
+                    seen.append(_Seen(digest, error=str(error)))
+                    continue
+                seen.append(_Seen(digest, facts=facts))
                 n_waiting += 1
                 if n_waiting == self._batch_size:
                     features[n_done : n_done + n_waiting] = predict(photos)
@@ -102,18 +119,16 @@ class PhotoFeaturizer:
                 features[n_done : n_done + n_waiting] = predict(photos)[:n_waiting]
                 n_done += n_waiting
             self._done.add(len(batch))
-            self._rejected.add(len(batch) - n_done)
-            read = batch.filter(pa.array(was_read))
-            yield pa.RecordBatch.from_pydict(
-                {
-                    "path": read.column("path"),
-                    "length": read.column("length"),
-                    "modificationTime": read.column("modificationTime"),
-                    "features": _to_lists(features[:n_done], errors),
-                    "error": pa.array(errors, pa.string()),
-                }
-            )
+            self._rejected.add(sum(photo.error is not None for photo in seen) + len(batch) - len(seen))
+            yield _to_record_batch(batch.filter(pa.array(was_read)), seen, features[:n_done])
         _forget_zip_archives()
+
+    def _is_known(self, digest: str) -> bool:
+        if self._known_contents is None:
+            return False
+        known, wanted = self._known_contents.value, shorten_digest(digest)
+        place = int(np.searchsorted(known, np.uint64(wanted)))
+        return place < len(known) and int(known[place]) == wanted
 
     def _compiled(self) -> tuple[Predictor, int, int]:
         key = self._fingerprint, self._batch_size
@@ -140,9 +155,47 @@ def _forget_zip_archives() -> None:
             del sys.path_importer_cache[path]
 
 
-def _to_lists(features: NDArray[np.float32], errors: list[str | None]) -> pa.ListArray:
-    """Spread the features of the good photos, (n_good, n_features), over all rows: null where there is an error."""
-    is_bad = np.array([error is not None for error in errors], bool)
-    offsets = np.zeros(len(errors) + 1, np.int32)
-    np.cumsum(np.where(is_bad, 0, features.shape[1]), out=offsets[1:])
-    return pa.ListArray.from_arrays(pa.array(offsets), pa.array(features.ravel()), mask=pa.array(is_bad))
+def shorten_digest(digest: str) -> int:
+    """Shorten a SHA-256, 64 hexadecimal digits, to a number of 64 bits: eight bytes a content are what workers can hold.
+
+    Two contents of one number are as good as impossible. If it happened, the second one would have no features after its first
+    run, and get them in the next one, which knows its digest.
+    """
+    return int(digest[:16], 16)
+
+
+_ARROW_TYPES = {"int": pa.int32(), "float": pa.float32(), "string": pa.string()}
+_FACTS_TYPE = pa.struct([(name, _ARROW_TYPES[kind]) for name, kind in FACTS.items()])
+
+
+class _Seen(NamedTuple):
+    """What a worker has found out about a photo that it could read."""
+
+    digest: str
+    is_new: bool = True
+    facts: PhotoFacts | None = None
+    error: str | None = None
+
+
+def _to_record_batch(photos: pa.RecordBatch, seen: list[_Seen], features: NDArray[np.float32]) -> pa.RecordBatch:
+    """Put together the rows of photos that were read; `features` are those of the decoded ones, (n_decoded, n_features)."""
+    facts = pa.array([None if photo.facts is None else asdict(photo.facts) for photo in seen], _FACTS_TYPE)
+    columns = {
+        "path": photos.column("path"),
+        "length": photos.column("length"),
+        "modificationTime": photos.column("modificationTime"),
+        "is_indexed": photos.column("digest").is_valid(),
+        "digest": pa.array([photo.digest for photo in seen], pa.string()),
+        "is_new": pa.array([photo.is_new for photo in seen], pa.bool_()),
+        "error": pa.array([photo.error for photo in seen], pa.string()),
+        **dict(zip(FACTS, facts.flatten(), strict=True)),
+        "features": _to_lists(features, np.array([photo.facts is None for photo in seen], bool)),
+    }
+    return pa.RecordBatch.from_pydict(columns)
+
+
+def _to_lists(features: NDArray[np.float32], is_without: NDArray[np.bool_]) -> pa.ListArray:
+    """Spread the features of the decoded photos, (n_decoded, n_features), over all rows: null where there are none."""
+    offsets = np.zeros(len(is_without) + 1, np.int32)
+    np.cumsum(np.where(is_without, 0, features.shape[1]), out=offsets[1:])
+    return pa.ListArray.from_arrays(pa.array(offsets), pa.array(features.ravel()), mask=pa.array(is_without))

@@ -1,28 +1,32 @@
 """Featurizes photos on Spark's workers, chunk by chunk.
 
 Everything in the featurization that is no pure function over tables is in this module. The network is broadcast to the
-workers. Two accumulators count what the workers have done, for the display that a run shows. The clock is read around every
-chunk, to decide how many photos the next one has. No feature depends on any of these.
+workers, and so are the contents that they need not featurize. Two accumulators count what the workers have done, for the
+display that a run shows. Spark keeps the outcomes of a chunk until two tables have been saved from them. The clock is read
+around every chunk, to decide how many photos the next one has. No feature depends on any of these.
 """
 
 from __future__ import annotations
 
 import logging
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
+import numpy as np
 from pyspark.sql import functions as F
-from pyspark.sql.types import ArrayType, FloatType, LongType, StringType, StructField, StructType, TimestampType
+from pyspark.sql.types import ArrayType, FloatType, StructType
 
 from fruit_features.spark.chunks import PHOTO_OVERHEAD, Pace, count_tasks, plan_chunks
-from fruit_features.spark.feature_store import PHOTO_KEY, can_be_read, is_in_slots, refuse_unread
-from fruit_features.spark.featurizer import PhotoFeaturizer
+from fruit_features.spark.feature_store import FACTS, PHOTO_KEY, is_in_slots
+from fruit_features.spark.featurizer import PhotoFeaturizer, shorten_digest
 from fruit_features.terminal import progress
 from fruit_features.terminal.wording import count_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import pyarrow as pa
+    from numpy.typing import NDArray
     from pyspark.sql import DataFrame
 
     from fruit_features.networks.network import Network
@@ -31,79 +35,175 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_FEATURIZED = StructType(
-    [
-        StructField("path", StringType()),
-        StructField("length", LongType()),
-        StructField("modificationTime", TimestampType()),
-        StructField("features", ArrayType(FloatType(), containsNull=False)),  # which Parquet writes in half the time
-        StructField("error", StringType()),
-    ]
-)
-
 
 def featurize_in_chunks(
     pending_photos: DataFrame,
+    known_photos: DataFrame,
+    known_features: DataFrame,
     photo_reader: PhotoReader,
     network: Network,
     *,
     batch_size: int,
     chunk_size: int,
     decoding: Decoding,
-) -> Iterator[DataFrame]:
-    """Featurize photos in chunks. The caller computes and saves each before it asks for the next one.
+) -> Iterator[tuple[DataFrame, DataFrame, dict[str, int]]]:
+    """Read photos in chunks, and featurize those whose content is new.
+
+    The caller saves each chunk before it asks for the next one. The photo index is the one to save first: if a run is killed
+    between the two, it knows the digests of the chunk's photos, and the next run featurizes them. The other way round, that
+    run would find the contents featurized, and have no facts about their photos.
 
     Args:
-        pending_photos: path, length, modificationTime, slot (int, of `feature_store.N_SLOTS`).
-        photo_reader: Reads them, on the workers.
+        pending_photos: path, length, modificationTime, digest (null if it is not known), slot (int, of
+            `feature_store.N_SLOTS`).
+        known_photos: The photo index as earlier runs left it: path, length, modificationTime, digest, facts.
+        known_features: The feature store as earlier runs left it: digest, length, fingerprint and others.
+        photo_reader: Reads the photos, on the workers.
         network: The network.
         batch_size: Photos per inference call.
         chunk_size: Photos of a chunk at most, but for those of one slot.
         decoding: Keyword arguments of `imaging.decode`.
 
     Yields:
-        path, length, modificationTime, features array<float> or null, error or null, fingerprint; no row for a photo that
-        is gone, has changed since the listing, or may not be read.
+        Rows of the photo index: path, length, modificationTime, digest, and the facts. Rows of the feature store: digest,
+        length, features array<float> or null, error or null, fingerprint. There is no row of either for a photo that is gone,
+        has changed since the listing, or may not be read. Third, what has been counted up to and with this chunk: featurized
+        (photos whose content was not known, or that could not be read) and inferred (contents that went through the network).
+        Where nothing is pending, all three come once, empty and zero.
 
     """
-    slots = (
-        pending_photos.groupBy("slot", can_be_read().alias("readable"))
-        .agg(F.count("*").alias("n_photos"), F.sum("length").alias("n_bytes"))
-        .toPandas()
-    )
-    slots_taken = slots[slots["readable"]]
-    photos_per_slot = dict(zip(slots_taken["slot"].tolist(), slots_taken["n_photos"].tolist(), strict=True))
+    session = pending_photos.sparkSession
+    slots = pending_photos.groupBy("slot").agg(F.count("*").alias("n_photos"), F.sum("length").alias("n_bytes")).toPandas()
+    photos_per_slot = dict(zip(slots["slot"].tolist(), slots["n_photos"].tolist(), strict=True))
     total, saved = sum(photos_per_slot.values()), 0
-    if len(slots) > len(slots_taken):
-        yield refuse_unread(pending_photos.where(~can_be_read()), network.fingerprint)
     logger.info("%s to featurize", count_of(total, "photo"))
     if not total:
+        index_rows, store_rows = (session.createDataFrame([], table.schema) for table in (known_photos, known_features))
+        yield index_rows, store_rows, {"featurized": 0, "inferred": 0}
         return
-    context = pending_photos.sparkSession.sparkContext
+    context = session.sparkContext
     done, rejected = context.accumulator(0), context.accumulator(0)
+    known_contents = _contents_that_may_recur(pending_photos, known_features, network.fingerprint)
     featurizer = PhotoFeaturizer(
         photo_reader,
         context.broadcast(network),
         fingerprint=network.fingerprint,
+        known_contents=context.broadcast(known_contents) if len(known_contents) else None,
         batch_size=batch_size,
         decoding=decoding,
         done=done,
         rejected=rejected,
     )
-    readable = pending_photos.where(can_be_read())
+    schema = _outcome_schema()
     n_cores = context.defaultParallelism
-    work_per_photo = PHOTO_OVERHEAD + slots_taken["n_bytes"].sum() / total
+    work_per_photo = PHOTO_OVERHEAD + slots["n_bytes"].sum() / total
     pace = Pace(total, work_per_photo, n_cores)
+    contents = _Contents()
+    n_known = 0
     progress.note_saved(saved, total)
     with progress.follow(total, lambda: progress.Counts(done.value, rejected.value)):
         for chunk_slots in plan_chunks(photos_per_slot, chunk_size, pace.wanted):
             n_photos = sum(photos_per_slot[slot] for slot in chunk_slots)
-            chunk = readable.where(is_in_slots(chunk_slots)).select(*PHOTO_KEY)
+            chunk = pending_photos.where(is_in_slots(chunk_slots)).select(*PHOTO_KEY, "digest")
             n_tasks = count_tasks(n_photos * work_per_photo, n_cores)
             began = time.monotonic()
-            features = chunk.repartition(n_tasks).mapInArrow(featurizer, _FEATURIZED)
-            yield features.withColumn("fingerprint", F.lit(network.fingerprint))
+            outcomes = chunk.repartition(n_tasks).mapInArrow(featurizer, schema).persist()
+            try:
+                seen = outcomes.drop("features").toArrow()
+                n_known_here = len(seen) - sum(seen.column("is_new").to_pylist())
+                n_known += n_known_here
+                index_rows = _index_rows(session.createDataFrame(seen), known_photos, are_all_new=not n_known_here)
+                store_rows = _store_rows(outcomes, contents.add(seen), network.fingerprint)
+                counts = {"featurized": saved + n_photos - n_known, "inferred": contents.n_inferred}
+                yield index_rows, store_rows, counts
+            finally:
+                outcomes.unpersist()
             pace.learn(n_photos, time.monotonic() - began)
             saved += n_photos
             progress.note_saved(saved, total)
             logger.info(progress.describe(total, progress.Counts(saved, rejected.value)))
+
+
+def _outcome_schema() -> StructType:
+    """What `PhotoFeaturizer` yields."""
+    facts = ", ".join(f"{name} {kind}" for name, kind in FACTS.items())
+    outcomes = cast(
+        "StructType",
+        StructType.fromDDL(
+            "path string, length bigint, modificationTime timestamp, is_indexed boolean, digest string, is_new boolean, "
+            f"error string, {facts}"
+        ),
+    )
+    return outcomes.add("features", ArrayType(FloatType(), containsNull=False))  # which Parquet writes in half the time
+
+
+def _contents_that_may_recur(pending_photos: DataFrame, known_features: DataFrame, fingerprint: str) -> NDArray[np.uint64]:
+    """Find the contents that have features by this network, and the length of some photo whose content is not known yet."""
+    lengths = pending_photos.where(F.col("digest").isNull()).select("length").distinct()
+    known = known_features.where(F.col("fingerprint") == fingerprint).select("digest", "length")
+    digests = known.join(lengths, "length", "left_semi").select("digest").toArrow().column("digest")
+    return np.unique(np.fromiter((shorten_digest(digest.as_py()) for digest in digests), np.uint64, len(digests)))
+
+
+class _Contents:
+    """The contents that this run has featurized.
+
+    Attributes:
+        n_inferred: How many of them could be decoded.
+
+    """
+
+    def __init__(self) -> None:
+        self._digests: set[int] = set()
+        self.n_inferred = 0
+
+    def add(self, seen: pa.Table) -> list[str]:
+        """Add those of a chunk.
+
+        Args:
+            seen: path, digest, is_new, error of its photos.
+
+        Returns:
+            Paths of the photos whose content was there already, by another path.
+
+        """
+        repeated = []
+        columns = (seen.column(name).to_pylist() for name in ("path", "digest", "is_new", "error"))
+        for path, digest, is_new, error in zip(*columns, strict=True):
+            content = int(digest[:32], 16)  # half of the digest: no two contents share it, and a number takes less memory
+            if not is_new:
+                continue
+            if content in self._digests:
+                repeated.append(path)
+                continue
+            self._digests.add(content)
+            self.n_inferred += error is None
+        return repeated
+
+
+def _index_rows(seen: DataFrame, known_photos: DataFrame, *, are_all_new: bool) -> DataFrame:
+    """Make rows of the photo index for the photos that are not in it.
+
+    Args:
+        seen: path, length, modificationTime, is_indexed, digest, is_new, and facts of the photos that were decoded.
+        known_photos: The photo index, which has the facts of contents that are not new.
+        are_all_new: Whether all contents are.
+
+    """
+    rows = seen.where(~F.col("is_indexed")).select(*PHOTO_KEY, "digest", *FACTS)
+    if are_all_new:
+        return rows
+    facts = known_photos.join(F.broadcast(rows.select("digest").distinct()), "digest", "left_semi")
+    facts = facts.where(F.col("width").isNotNull()).dropDuplicates(["digest"])
+    known = facts.select("digest", *(F.col(name).alias(f"known_{name}") for name in FACTS))
+    inherited = (F.coalesce(name, f"known_{name}").alias(name) for name in FACTS)
+    return rows.join(known, "digest", "left").select(*PHOTO_KEY, "digest", *inherited)
+
+
+def _store_rows(outcomes: DataFrame, repeated: list[str], fingerprint: str) -> DataFrame:
+    """Make rows of the feature store for the contents that are new, one for each."""
+    rows = outcomes.where("is_new")
+    if repeated:
+        paths = outcomes.sparkSession.createDataFrame([(path,) for path in repeated], "path string")
+        rows = rows.join(F.broadcast(paths), "path", "left_anti")
+    return rows.select("digest", "length", "features", "error", F.lit(fingerprint).alias("fingerprint"))

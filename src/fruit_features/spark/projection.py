@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
+from fruit_features.spark.feature_store import names_of
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -20,21 +22,22 @@ def project(features: DataFrame, reduction: Reduction) -> DataFrame:
     """Project features.
 
     Args:
-        features: path, label, features array<float>.
+        features: path, label, split if there is one, features array<float>.
         reduction: The fitted reduction.
 
     Returns:
-        path, label, and the reduction's columns (float), in no more partitions than there are cores.
+        path, label, split if there is one, and the reduction's columns (float), in no more partitions than there are cores.
 
     """
-    schema = ", ".join(["path string", "label string", *(f"{column} float" for column in reduction.columns)])
+    names = names_of(features)
+    schema = ", ".join([*(f"{name} string" for name in names), *(f"{column} float" for column in reduction.columns)])
     n_partitions = features.sparkSession.sparkContext.defaultParallelism
-    return features.coalesce(n_partitions).mapInArrow(partial(_project_batches, reduction=reduction), schema)
+    return features.coalesce(n_partitions).mapInArrow(partial(_project_batches, names=names, reduction=reduction), schema)
 
 
-def _project_batches(batches: Iterable[pa.RecordBatch], reduction: Reduction) -> Iterator[pa.RecordBatch]:
-    names = ["path", "label", *reduction.columns]
+def _project_batches(batches: Iterable[pa.RecordBatch], names: list[str], reduction: Reduction) -> Iterator[pa.RecordBatch]:
     for batch in batches:
         rows = batch.column("features").flatten().to_numpy().reshape(len(batch), -1)
         projected = np.ascontiguousarray(reduction.project(rows).T)
-        yield pa.RecordBatch.from_arrays([batch.column("path"), batch.column("label"), *map(pa.array, projected)], names)
+        columns = [*map(batch.column, names), *map(pa.array, projected)]
+        yield pa.RecordBatch.from_arrays(columns, [*names, *reduction.columns])

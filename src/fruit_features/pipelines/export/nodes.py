@@ -9,7 +9,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from fruit_features.pipelines.export.parameters import ExportParameters
-from fruit_features.spark.feature_store import PHOTO_KEY, usable_features
+from fruit_features.spark.feature_store import PHOTO_KEY, names_of, usable_features
 from fruit_features.spark.projection import project
 from fruit_features.spark.reducers import load_reduction
 from fruit_features.spark.spreadsheet import escape_formula
@@ -19,12 +19,12 @@ def project_features(featurized_photos: DataFrame, feature_store: DataFrame, pca
     """Project features on the kept components.
 
     Args:
-        featurized_photos: What became of each listed photo: path, label, length, modificationTime, fingerprint, error.
+        featurized_photos: What became of each listed photo: path, label, digest, fingerprint, error.
         feature_store: The features of all photos ever featurized.
         pca_model: The one row that the reduction pipeline wrote.
 
     Returns:
-        path, label, pca_1 .. pca_k (float).
+        path, label, split if there is one, pca_1 .. pca_k (float).
 
     Raises:
         ValueError: The model was fitted on features of another network.
@@ -50,7 +50,7 @@ def sort_for_csv(pca_features: DataFrame, parameters: ExportParameters) -> DataF
     rows = spread.sortWithinPartitions("path")
     if not parameters.escape_formulas:
         return rows
-    return rows.withColumns({name: escape_formula(name) for name in ("path", "label")})
+    return rows.withColumns({name: escape_formula(name) for name in names_of(rows)})
 
 
 def list_rejects(featurized_photos: DataFrame, parameters: ExportParameters) -> DataFrame:
@@ -122,6 +122,6 @@ def account_for_photos(
         "rejected": rejected,
         "exported": exported,
         "rejected_by_reason": rejected_by_reason,
-        "components": len(pca_features_csv.columns) - len(["path", "label"]),
+        "components": len(pca_features_csv.columns) - len(names_of(pca_features_csv)),
         "fingerprint": fingerprint,
     }

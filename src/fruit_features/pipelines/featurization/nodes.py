@@ -18,7 +18,7 @@ from fruit_features.networks.network import Network, StoredNetwork
 from fruit_features.photos.imaging import ImageError, decode
 from fruit_features.photos.reading import ListedPhoto, PhotoReader
 from fruit_features.pipelines.featurization.parameters import FeaturizationParameters
-from fruit_features.spark.feature_store import PHOTO_KEY, UNREADABLE, can_be_read, slot_of_path
+from fruit_features.spark.feature_store import FACTS, PHOTO_KEY, UNREADABLE, slot_of_path
 from fruit_features.spark.featurizing import featurize_in_chunks
 from fruit_features.spark.reducers import load_reduction
 from fruit_features.spark.sampling import is_sampled
@@ -45,7 +45,7 @@ def sample_calibration_photos(photos: DataFrame, parameters: FeaturizationParame
     is_chosen = is_sampled(
         parameters.n_calibration_photos, photos.count(), parameters.calibration_seed, resolution=_CALIBRATION_RESOLUTION
     )
-    return photos.where(is_chosen & F.col("error").isNull() & can_be_read()).select("path", "length")
+    return photos.where(is_chosen & F.col("error").isNull()).select("path", "length")
 
 
 def build_network(
@@ -91,41 +91,55 @@ def match_network(network: Network, pca_model: pd.DataFrame) -> Network:
     return network
 
 
-def find_pending_photos(photos: DataFrame, known_features: DataFrame, network: Network) -> DataFrame:
-    """Find the photos that the feature store has no row for, or only one of another version or another network.
+def find_pending_photos(photos: DataFrame, known_photos: DataFrame, known_features: DataFrame, network: Network) -> DataFrame:
+    """Find the photos whose content is not known, and one photo of each content that has no features by this network.
 
     Args:
         photos: The listing.
+        known_photos: The photo index as earlier runs left it.
         known_features: The feature store as earlier runs left it.
         network: The network whose features are wanted.
 
     Returns:
-        path, length, modificationTime, and slot (int, of `feature_store.N_SLOTS`).
+        path, length, modificationTime, digest (null if it is not known), and slot (int, of `feature_store.N_SLOTS`).
 
     """
-    known = known_features.where(F.col("fingerprint") == network.fingerprint)
-    pending = photos.where(F.col("error").isNull()).join(known, PHOTO_KEY, "left_anti")
-    return pending.select(*PHOTO_KEY, slot_of_path().alias("slot"))
+    located = photos.where(F.col("error").isNull()).join(known_photos.select(*PHOTO_KEY, "digest"), PHOTO_KEY, "left")
+    of_network = known_features.where(F.col("fingerprint") == network.fingerprint).select("digest")
+    pending = located.join(of_network, "digest", "left_anti").withColumn("content", F.coalesce("digest", "path"))
+    return pending.dropDuplicates(["content"]).select(*PHOTO_KEY, "digest", slot_of_path().alias("slot"))
 
 
 def featurize_photos(
-    pending_photos: DataFrame, photo_reader: PhotoReader, network: Network, parameters: FeaturizationParameters
-) -> Iterator[DataFrame]:
-    """Featurize the pending photos in chunks, each of which the catalog appends to the feature store.
+    pending_photos: DataFrame,
+    known_photos: DataFrame,
+    known_features: DataFrame,
+    photo_reader: PhotoReader,
+    network: Network,
+    parameters: FeaturizationParameters,
+) -> Iterator[tuple[DataFrame, DataFrame, dict[str, int]]]:
+    """Read the pending photos in chunks, and featurize those whose content has no features yet.
 
     Args:
-        pending_photos: path, length, modificationTime, slot.
-        photo_reader: Reads them, on the workers.
+        pending_photos: path, length, modificationTime, digest, slot.
+        known_photos: The photo index as earlier runs left it.
+        known_features: The feature store as earlier runs left it.
+        photo_reader: Reads the photos, on the workers.
         network: Broadcast to the workers, none of which builds it.
         parameters: Size of batches, and of chunks at most.
 
     Yields:
-        path, length, modificationTime, features array<float> or null, error or null, fingerprint; no row for a photo that
-        is gone, has changed since the listing, or may not be read.
+        (photo_index, feature_store, chunk_counts). Rows to append: path, length, modificationTime, digest, and the facts of
+        `spark.feature_store.FACTS`; digest, length, features array<float> or null, error or null, fingerprint. There is none
+        for a photo that is gone, has changed since the listing, or may not be read. What this and the chunks before it have
+        counted: featurized (photos whose content had no features, or that could not be read), inferred (contents that went
+        through the network).
 
     """
     yield from featurize_in_chunks(
         pending_photos,
+        known_photos,
+        known_features,
         photo_reader,
         network,
         batch_size=parameters.batch_size,
@@ -134,80 +148,94 @@ def featurize_photos(
     )
 
 
-def collect_outcomes(photos: DataFrame, feature_store: DataFrame, network: Network) -> DataFrame:
-    """Say of each listed photo whether the store has its features, or why it has none.
+def collect_outcomes(photos: DataFrame, photo_index: DataFrame, feature_store: DataFrame, network: Network) -> DataFrame:
+    """Say of each listed photo whether the store has features of its content, or why it has none.
 
     Args:
         photos: The listing.
-        feature_store: All photos ever featurized, by any network.
+        photo_index: All photos whose content is known.
+        feature_store: All contents ever featurized, by any network.
         network: The network whose features are wanted.
 
     Returns:
-        path, label, length, modificationTime, fingerprint, and error: null for a photo with features.
+        The listing's columns but its error, digest, the facts of `spark.feature_store.FACTS`, fingerprint, and error: null
+        for a photo with features.
 
     """
     stored = feature_store.where(F.col("fingerprint") == network.fingerprint)
-    stored = stored.select(*PHOTO_KEY, F.lit(True).alias("is_stored"), F.col("error").alias("stored_error"))
-    listed_error = F.col("error")
+    stored = stored.select("digest", F.lit(True).alias("is_stored"), F.col("error").alias("stored_error"))
+    outcomes = photos.join(photo_index, PHOTO_KEY, "left").join(stored, "digest", "left")
     found_error = F.when(F.col("is_stored"), F.col("stored_error")).otherwise(UNREADABLE)
-    return photos.join(stored, PHOTO_KEY, "left").select(
-        "path",
-        "label",
-        "length",
-        "modificationTime",
+    return outcomes.select(
+        *(name for name in photos.columns if name != "error"),
+        "digest",
+        *FACTS,
         F.lit(network.fingerprint).alias("fingerprint"),
-        F.coalesce(listed_error, found_error).alias("error"),
+        F.coalesce(photos["error"], found_error).alias("error"),
     )
 
 
-def count_outcomes(photos: DataFrame, pending_photos: DataFrame, featurized_photos: DataFrame) -> dict[str, int]:
+def count_outcomes(
+    photos: DataFrame, chunk_counts: dict[str, int], featurized_photos: DataFrame, parameters: FeaturizationParameters
+) -> dict[str, int]:
     """Count what the featurization of this run had to do.
 
     Args:
         photos: The listing.
-        pending_photos: The photos that the store lacked when this run began.
-        featurized_photos: path, error, of every listed photo.
+        chunk_counts: featurized and inferred, as the last chunk left them.
+        featurized_photos: orientation, error, of every listed photo.
+        parameters: Whether photos are turned as their EXIF tags say.
 
     Returns:
-        listed, featurized (by this run), reused (from earlier runs), rejected. A photo that the listing has an error for is
-        rejected, but neither featurized nor reused.
+        listed; featurized: photos whose content had no features, or that could not be read; reused: all others, whether they
+        were read to find that out or not; inferred: contents that went through the network; rejected; orientation_ignored:
+        photos with an EXIF tag that turns them, if tags are ignored. A photo that the listing has an error for is rejected,
+        but neither featurized nor reused.
 
     """
-    listed, rejected = featurized_photos.agg(F.count("*"), F.count("error")).collect()[0]
-    featurized = pending_photos.count()
-    reused = photos.where(F.col("error").isNull()).count() - featurized
-    return {"listed": listed, "featurized": featurized, "reused": reused, "rejected": rejected}
+    is_turned = F.col("error").isNull() & F.col("orientation").between(2, 8)
+    listed, rejected, turned = featurized_photos.agg(F.count("*"), F.count("error"), F.count_if(is_turned)).collect()[0]
+    return {
+        "listed": listed,
+        **chunk_counts,
+        "reused": photos.where(F.col("error").isNull()).count() - chunk_counts["featurized"],
+        "rejected": rejected,
+        "orientation_ignored": 0 if parameters.apply_exif_orientation else turned,
+    }
 
 
-def compact_store(known_features: DataFrame) -> DataFrame:
-    """Lay the feature store out in few files: every run that featurizes appends some, however small.
+def compact(table: DataFrame) -> DataFrame:
+    """Lay a table out in few files: every run that featurizes appends some, however small.
 
     Args:
-        known_features: The feature store as earlier runs left it.
+        table: The feature store or the photo index, as earlier runs left it.
 
     Returns:
         The same rows. Spark chooses the files' sizes (`spark.sql.adaptive.advisoryPartitionSizeInBytes`).
 
     """
-    return known_features.hint("rebalance")
+    return table.hint("rebalance")
 
 
 def vacuum_store(
     present_photos: DataFrame,
+    known_photos: DataFrame,
     known_features: DataFrame,
     networks: Mapping[str, StoredNetwork],
     parameters: FeaturizationParameters,
-) -> DataFrame:
-    """Keep the rows of the listed photos by the network of these parameters, and drop all others.
+) -> tuple[DataFrame, DataFrame]:
+    """Keep what the listed photos need, by the network of these parameters, and drop all else.
 
     Args:
         present_photos: A listing that was made for this.
+        known_photos: The photo index as earlier runs left it.
         known_features: The feature store as earlier runs left it.
         networks: The networks that earlier runs kept, by configuration.
         parameters: Those of the network whose features are kept, and the share of rows that may be dropped.
 
     Returns:
-        Rows of the feature store, one per photo, in few files.
+        (feature_store, photo_index): rows of the feature store, one per content, and of the photo index, one per photo, in few
+        files. They have to be saved in this order: features without a photo in the index would be as good as lost.
 
     Raises:
         ValueError: No run has featurized with these parameters, or more would be dropped than `max_vacuum_ratio` allows.
@@ -219,20 +247,21 @@ def vacuum_store(
             "no run has featurized with these parameters: the whole feature store would be dropped. Give the --env and "
             "--params of the run whose features are to be kept"
         )
+    located = known_photos.join(present_photos, PHOTO_KEY, "left_semi").dropDuplicates(PHOTO_KEY)
     of_network = known_features.where(F.col("fingerprint") == networks[configuration].fingerprint)
-    kept = of_network.join(present_photos, PHOTO_KEY, "left_semi").dropDuplicates(PHOTO_KEY)
+    kept = of_network.join(located, "digest", "left_semi").dropDuplicates(["digest"])
     n_known, n_of_network, n_kept = known_features.count(), of_network.count(), kept.count()
     n_dropped = n_known - n_kept
     if n_dropped > parameters.max_vacuum_ratio * n_known:
         raise ValueError(
             f"the vacuum would drop {n_dropped:,} of the {n_known:,} rows of the feature store: {n_known - n_of_network:,} of "
-            f"other networks, and {n_of_network - n_kept:,} of photos that are not where they were or have changed. That is "
-            f"more than featurization.max_vacuum_ratio={parameters.max_vacuum_ratio:g} allows; nothing was dropped. If "
-            "images_root is the right folder, and whole, allow it: kedro run --pipelines vacuum --params "
-            "featurization.max_vacuum_ratio=1"
+            f"other networks, and {n_of_network - n_kept:,} of contents that no photo has where it lay last. That is more "
+            f"than featurization.max_vacuum_ratio={parameters.max_vacuum_ratio:g} allows; nothing was dropped. If images_root "
+            "is the right folder, and whole, run once (kedro run), so that photos which were moved are found again, and allow "
+            "the rest: kedro run --pipelines vacuum --params featurization.max_vacuum_ratio=1"
         )
     logger.info("Dropping %s of %s", f"{n_dropped:,}", count_of(n_known, "row"))
-    return compact_store(kept)
+    return compact(kept), compact(located)
 
 
 def _decode_all(

@@ -7,7 +7,7 @@ from kedro.pipeline import Pipeline, node
 from fruit_features.pipelines.featurization.nodes import (
     build_network,
     collect_outcomes,
-    compact_store,
+    compact,
     count_outcomes,
     featurize_photos,
     find_pending_photos,
@@ -43,25 +43,25 @@ def create_pipeline(*, for_saved_model: bool = False) -> Pipeline:
             ),
             node(
                 find_pending_photos,
-                ["photos", "known_features", chosen],
+                ["photos", "known_photos", "known_features", chosen],
                 "pending_photos",
                 name="find_pending_photos",
             ),
             node(
                 featurize_photos,
-                ["pending_photos", "photo_reader", chosen, "params:featurization"],
-                "feature_store",
+                ["pending_photos", "known_photos", "known_features", "photo_reader", chosen, "params:featurization"],
+                ["photo_index", "feature_store", "chunk_counts"],
                 name="featurize_photos",
             ),
             node(
                 collect_outcomes,
-                ["photos", "feature_store", chosen],
+                ["photos", "photo_index", "feature_store", chosen],
                 "featurized_photos",
                 name="collect_outcomes",
             ),
             node(
                 count_outcomes,
-                ["photos", "pending_photos", "featurized_photos"],
+                ["photos", "chunk_counts", "featurized_photos", "params:featurization"],
                 "featurization_counts",
                 name="count_outcomes",
             ),
@@ -71,8 +71,14 @@ def create_pipeline(*, for_saved_model: bool = False) -> Pipeline:
 
 
 def create_compaction_pipeline() -> Pipeline:
-    """Feature store to the same rows in few files."""
-    return Pipeline([node(compact_store, "known_features", "rewritten_features", name="compact_store")], tags="featurization")
+    """Feature store and photo index to the same rows in few files."""
+    return Pipeline(
+        [
+            node(compact, "known_features", "rewritten_features", name="compact_store"),
+            node(compact, "known_photos", "rewritten_photos", name="compact_index"),
+        ],
+        tags="featurization",
+    )
 
 
 def create_vacuum_pipeline() -> Pipeline:
@@ -81,8 +87,8 @@ def create_vacuum_pipeline() -> Pipeline:
         [
             node(
                 vacuum_store,
-                ["present_photos", "known_features", "networks", "params:featurization"],
-                "rewritten_features",
+                ["present_photos", "known_photos", "known_features", "networks", "params:featurization"],
+                ["rewritten_features", "rewritten_photos"],
                 name="vacuum_store",
             )
         ],

@@ -20,7 +20,7 @@ def fit_pca(
     The same photos give the same bits, whatever the number of cores and the history of the feature store.
 
     Args:
-        featurized_photos: What became of each listed photo: path, length, modificationTime, fingerprint, error.
+        featurized_photos: What became of each listed photo: path, label, digest, fingerprint, error.
         feature_store: The features of all photos ever featurized.
         parameters: Which reducer, and threshold or number of components.
 

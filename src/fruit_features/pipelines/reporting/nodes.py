@@ -17,7 +17,7 @@ from fruit_features.analysis import separability
 from fruit_features.photos.reading import PhotoReader
 from fruit_features.photos.reasons import NUMBER, group_reasons
 from fruit_features.pipelines.reporting.parameters import ReportingParameters
-from fruit_features.spark.feature_store import usable_features
+from fruit_features.spark.feature_store import names_of, usable_features
 from fruit_features.spark.reducers import load_reduction
 from fruit_features.spark.sampling import hash_of_path, is_sampled
 from fruit_features.spark.thumbnails import THUMBNAIL_SCHEMA, PhotoShrinker
@@ -175,7 +175,7 @@ def measure_quality(
     """Measure how well labels are told apart by all features and by the components that were kept, on the same photos.
 
     Args:
-        featurized_photos: What became of each listed photo: path, label, length, modificationTime, fingerprint, error.
+        featurized_photos: What became of each listed photo: path, label, digest, fingerprint, error.
         feature_store: The features of all photos ever featurized.
         pca_features: path, label, pca_1 .. pca_k.
         parameters: Number of photos, and the seed of their choice and of the split.
@@ -248,7 +248,7 @@ def make_contact_sheet(
 
 
 def _components(pca_features: DataFrame) -> list[str]:
-    return [name for name in pca_features.columns if name not in {"path", "label"}]
+    return pca_features.columns[len(names_of(pca_features)) :]
 
 
 def _in_order(sample: DataFrame) -> tuple[list[str], NDArray[np.float32]]:

@@ -53,8 +53,10 @@ class RunRecord:
                 "listed": listed,
                 "featurized": featurized,
                 "reused": counted.get("reused", listed),  # a run that featurized nothing took everything
+                "inferred": counted.get("inferred", 0),
                 "rejected": counted.get("rejected"),
                 "exported": counted.get("exported"),
+                "orientation_ignored": counted.get("orientation_ignored"),
             },
             "rejected_by_reason": counted.get("rejected_by_reason"),
             "components": counted.get("components"),
