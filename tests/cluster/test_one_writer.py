@@ -54,7 +54,7 @@ def send(run: LocalRun, number: int) -> None:
 def check_results(results: Prefix, sample: Prefix, local_run: Outputs, folder: Path) -> None:
     outputs = results.download(folder)
     assert csv_below(outputs, sample.uri) == csv_below(local_run, f"file:{PROJECT / 'data' / '01_raw' / 'sample'}")
-    assert not outputs.feature_store().duplicated(["path", "length", "modificationTime", "fingerprint"]).any()
+    assert not outputs.stored_photos().duplicated(["path", "length", "modificationTime", "fingerprint"]).any()
     assert not results.pending_uploads()
     assert not [name for name in results.names() if name.endswith(".lock") or "_write_check" in name]
 

@@ -164,7 +164,7 @@ def test_a_replaced_store_that_is_killed_half_way_is_whole_after_the_next_run(
     said = run_here(results.store, tmp_path, *NO_REPORT, parameters=parameters)
     after = results.download(tmp_path / "after")
     assert after.csv_bytes() == before.csv_bytes(), said
-    store = after.feature_store()
+    store = after.stored_photos()
     assert sorted(store["path"]) == [f"{photos.uri}/{name}" for name in sorted(names)]
     assert not results.names("04_feature/feature_store.new")
     assert not results.pending_uploads()

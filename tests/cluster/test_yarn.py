@@ -103,7 +103,7 @@ def test_a_run_outlives_killed_executors_and_drivers(
     assert n_saved
     outputs = results.download(tmp_path / "results")
     check_against(local_run, outputs, sample)
-    store = outputs.feature_store()
+    store = outputs.stored_photos()
     assert len(store) == N_PHOTOS
     assert not store.duplicated(["path", "length", "modificationTime", "fingerprint"]).any()
     for name in (TABLE, CSV, "07_model_output/rejected_images/", STORE):

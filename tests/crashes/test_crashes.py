@@ -90,8 +90,9 @@ def n_stored(outputs: Outputs) -> int:
     """Photos in the feature store; none of them twice."""
     if not any((outputs.root / STORE).glob("*.parquet")):
         return 0
-    store = outputs.feature_store()
+    store = outputs.stored_photos()
     assert not store.duplicated(["path", "length", "modificationTime", "fingerprint"]).any()
+    assert not outputs.feature_store().duplicated(["digest", "fingerprint"]).any()
     return len(store)
 
 

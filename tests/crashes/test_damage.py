@@ -132,6 +132,7 @@ def test_no_damage_to_any_file_changes_results_unnoticed(
 def test_damaged_files_are_named_and_a_run_without_them_has_the_same_results(settled: Settled) -> None:
     damages: dict[str, tuple[Callable[[bytes, random.Random], bytes], str | None]] = {
         "04_feature/feature_store/part-*.parquet": (flip_bit, None),
+        "04_feature/photo_index/part-*.parquet": (flip_bit, None),
         "06_models/pca_model.parquet": (flip_bit, "export,reporting"),
         "04_feature/featurized_photos/part-*.parquet": (zero, "export,reporting"),
         "08_reporting/photo_counts.json": (overwrite, "reporting"),

@@ -122,4 +122,4 @@ def test_photos_that_change_during_a_run_leave_no_trace(after: str, full_run: Ou
     from_scratch = run_project(photos, full_run.with_networks_only(tmp_path / "from scratch"))
     assert outputs.csv_bytes() == from_scratch.csv_bytes()
     assert outputs.rejected_images().equals(from_scratch.rejected_images())
-    assert not outputs.feature_store().duplicated(["path", "length", "modificationTime", "fingerprint"]).any()
+    assert not outputs.stored_photos().duplicated(["path", "length", "modificationTime", "fingerprint"]).any()

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import random
+import shutil
+from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -50,7 +53,7 @@ class Days(RuleBasedStateMachine):
     """A tree of photos, the results that every run renews, and what must come of them.
 
     Times of modification are told by a clock of our own, of which no two photos have the same millisecond: path, length and
-    time are what the feature store knows a photo by.
+    time are what the photo index knows a photo by; its content is what the feature store knows it by.
     """
 
     networks: Outputs
@@ -66,7 +69,7 @@ class Days(RuleBasedStateMachine):
             "featurization": {"apply_exif_orientation": False},
             "reduction": REDUCTIONS[0],
         }
-        self.n_ticks = self.n_compared = 0
+        self.n_ticks = self.n_compared = self.n_moves = 0
         self.n_changes = self.n_changes_of_a_broken_run = 0
 
     # --- photos -------------------------------------------------------------------------------------------------------
@@ -140,6 +143,41 @@ class Days(RuleBasedStateMachine):
                 known.update(target / path.name for path in moved)
             self.n_changes += 1
 
+    @rule(choice=ANY, label=st.sampled_from(LABELS), number=ANY, keeps_time=st.booleans())
+    def a_photo_is_copied(self, choice: int, label: str, number: int, *, keeps_time: bool) -> None:
+        source, target = self._one_of(self.good | self.broken, choice), self.photos / label / f"copy {number}.jpg"
+        if not target.exists():
+            target.parent.mkdir(exist_ok=True)
+            shutil.copy2(source, target)
+            (self.good if source in self.good else self.broken).add(target)
+            if not keeps_time:
+                self._tick(target)
+            self.n_changes += 1
+
+    @rule()
+    def all_photos_go_elsewhere(self) -> None:
+        """As by `mv`, `cp -rp` or a checkout of another machine: other paths, the same contents."""
+        self.n_moves += 1
+        root = self.photos.with_name(f"photos {self.n_moves}")
+        self.photos.rename(root)
+        for known in (self.good, self.broken):
+            moved = {root / path.relative_to(self.photos) for path in known}
+            known.clear()
+            known.update(moved)
+        self.photos = root
+        self.n_changes += 1
+
+    @rule()
+    def the_store_is_carried_elsewhere(self) -> None:
+        """To another `output_root`, with nothing else but the networks."""
+        self.n_moves += 1
+        outputs = self.networks.with_networks_only(self.home / f"data {self.n_moves}")
+        for table in ("feature_store", "photo_index"):
+            if (self.outputs.root / "04_feature" / table).exists():
+                shutil.copytree(self.outputs.root / "04_feature" / table, outputs.root / "04_feature" / table)
+        self.outputs = outputs
+        self.n_changes += 1
+
     # --- parameters ---------------------------------------------------------------------------------------------------
 
     @rule(reduction=st.sampled_from(REDUCTIONS), is_upright=st.booleans())
@@ -181,10 +219,10 @@ class Days(RuleBasedStateMachine):
     @precondition(lambda self: self.n_changes >= CHANGES_PER_DAY)
     @rule()
     def a_run_gives_what_a_run_from_scratch_gives(self) -> None:
-        pending = self._listing() - self._stored()
+        expected = self._expected_counts()
         self._run(self.outputs)
         counts = self.outputs.counts()
-        assert counts["featurized"] == len(pending), "each photo is featurized once"
+        assert {name: counts[name] for name in expected} == expected, "each content is featurized once"
         assert counts["listed"] == len(self.good | self.broken)
 
         table, rejected = self.outputs.pca_features_csv(), _by_path(self.outputs.rejected_images())
@@ -243,21 +281,40 @@ class Days(RuleBasedStateMachine):
     def _one_of(self, paths: set[Path], choice: int) -> Path:
         return sorted(paths)[choice % len(paths)]
 
-    def _listing(self) -> set[tuple[Path, int, int]]:
-        """Path, length and time in milliseconds of every photo."""
-        found = {(path, path.stat()) for path in self.good | self.broken}
-        return {(path, stat.st_size, stat.st_mtime_ns // 10**6) for path, stat in found}
+    def _expected_counts(self) -> dict[str, int]:
+        """What the next run has to do: featurize the contents that the store lacks, and only those."""
+        indexed = self._indexed()
+        new = {path: digest for path, digest in self._digests().items() if digest not in self._stored()}
+        known_copies = Counter(digest for path, digest in new.items() if self._key(path) in indexed)
+        of_good = {digest for path, digest in new.items() if path in self.good}
+        return {"featurized": len(new) - known_copies.total() + len(known_copies), "inferred": len(of_good)}
 
-    def _stored(self) -> set[tuple[Path, int, int]]:
-        """The same, of what the feature store has for the network of these parameters; none of it twice."""
+    def _key(self, path: Path) -> tuple[Path, int, int]:
+        """Path, length and time in milliseconds."""
+        status = path.stat()
+        return path, status.st_size, status.st_mtime_ns // 10**6
+
+    def _digests(self) -> dict[Path, str]:
+        return {path: hashlib.sha256(path.read_bytes()).hexdigest() for path in self.good | self.broken}
+
+    def _indexed(self) -> set[tuple[Path, int, int]]:
+        """The photos of the index, none of them twice."""
+        if not any((self.outputs.root / "04_feature" / "photo_index").glob("*.parquet")):
+            return set()
+        index = self.outputs.photo_index()
+        times = index["modificationTime"].to_numpy("datetime64[ms]").astype(np.int64).tolist()
+        keys = [*zip(map(as_path, index["path"]), index["length"], times, strict=True)]
+        assert len(keys) == len(set(keys))
+        return set(keys)
+
+    def _stored(self) -> set[str]:
+        """The contents that the feature store has for the network of these parameters, none of them twice."""
         if not any((self.outputs.root / "04_feature" / "feature_store").glob("*.parquet")):
             return set()
         store = self.outputs.feature_store()
         store = store[store["fingerprint"] == fingerprint_of(self.parameters["featurization"]["apply_exif_orientation"])]
-        times = store["modificationTime"].to_numpy("datetime64[ms]").astype(np.int64).tolist()
-        keys = [*zip(map(as_path, store["path"]), store["length"], times, strict=True)]
-        assert len(keys) == len(set(keys))
-        return set(keys)
+        assert store["digest"].is_unique
+        return set(store["digest"])
 
 
 class DaysWithKills(Days):

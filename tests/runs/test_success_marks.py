@@ -25,6 +25,7 @@ def test_tables_without_their_marks_give_the_same_results(
     assert {mark.parent.name for mark in marks} == {
         "photos",
         "pending_photos",
+        "photo_index",
         "feature_store",
         "featurized_photos",
         "pca_features",

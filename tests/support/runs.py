@@ -52,7 +52,17 @@ class Outputs:
         return pd.concat([pd.read_csv(part, keep_default_na=False) for part in parts], ignore_index=True)
 
     def feature_store(self) -> pd.DataFrame:
+        """One row a content and network: digest, length, features, error, fingerprint."""
         return pd.read_parquet(self.root / "04_feature" / "feature_store")
+
+    def photo_index(self) -> pd.DataFrame:
+        """One row a photo: path, length, modificationTime, digest, facts."""
+        return pd.read_parquet(self.root / "04_feature" / "photo_index")
+
+    def stored_photos(self) -> pd.DataFrame:
+        """One row a photo and network: path, length, modificationTime, digest, features, error, fingerprint."""
+        photos = self.photo_index()[["path", "length", "modificationTime", "digest"]]
+        return photos.merge(self.feature_store().drop(columns="length"), on="digest")
 
     def run_report(self) -> dict[str, Any]:
         report: dict[str, Any] = json.loads((self.root / "08_reporting" / "run_report.json").read_text())

@@ -27,11 +27,12 @@ def as_stored(features: DataFrame, fingerprint: str = FINGERPRINT) -> tuple[Data
         "label",
         "100L AS length",
         "timestamp'2026-01-01 12:00:00' AS modificationTime",
+        "sha2(path, 256) AS digest",
         f"'{fingerprint}' AS fingerprint",
         "CAST(NULL AS STRING) AS error",
         "features",
     )
-    return rows.drop("features"), rows.select("path", "length", "modificationTime", "features", "error", "fingerprint")
+    return rows.drop("features"), rows.select("digest", "length", "features", "error", "fingerprint")
 
 
 def with_outcomes(photos: DataFrame, rejected: DataFrame) -> DataFrame:

@@ -35,7 +35,6 @@ N_SLOTS = 2**16
 MAX_LENGTH = 2**29
 """Bytes of the longest file that is read, 512 MiB: a worker holds it, and what Pillow makes of it."""
 
-EMPTY = "empty file"
 TOO_LONG = f"too long: exceeds {MAX_LENGTH >> 20} MiB"
 UNREADABLE = "could not be read: it vanished, has changed since it was listed, or may not be read"
 
@@ -64,8 +63,7 @@ def names_of(photos: DataFrame) -> list[str]:
 
 def refuse_unread() -> Column:
     """Say why a file is not worth opening, by the column `length`: string, null for one that is."""
-    length = F.col("length")
-    return F.when(length == 0, F.lit(EMPTY)).when(length > MAX_LENGTH, F.lit(TOO_LONG))
+    return F.when(F.col("length") > MAX_LENGTH, F.lit(TOO_LONG))
 
 
 def slot_of_path() -> Column:

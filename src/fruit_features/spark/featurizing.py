@@ -82,8 +82,10 @@ def featurize_in_chunks(
         yield index_rows, store_rows, {"featurized": 0, "inferred": 0}
         return
     context = session.sparkContext
+    of_network = known_features.where(F.col("fingerprint") == network.fingerprint)
     done, rejected = context.accumulator(0), context.accumulator(0)
-    known_contents = _contents_that_may_recur(pending_photos, known_features, network.fingerprint)
+    contents = _Contents()
+    known_contents = contents.add_known(_contents_that_may_recur(pending_photos, known_photos, of_network))
     featurizer = PhotoFeaturizer(
         photo_reader,
         context.broadcast(network),
@@ -98,7 +100,6 @@ def featurize_in_chunks(
     n_cores = context.defaultParallelism
     work_per_photo = PHOTO_OVERHEAD + slots["n_bytes"].sum() / total
     pace = Pace(total, work_per_photo, n_cores)
-    contents = _Contents()
     n_known = 0
     progress.note_saved(saved, total)
     with progress.follow(total, lambda: progress.Counts(done.value, rejected.value)):
@@ -137,25 +138,46 @@ def _outcome_schema() -> StructType:
     return outcomes.add("features", ArrayType(FloatType(), containsNull=False))  # which Parquet writes in half the time
 
 
-def _contents_that_may_recur(pending_photos: DataFrame, known_features: DataFrame, fingerprint: str) -> NDArray[np.uint64]:
-    """Find the contents that have features by this network, and the length of some photo whose content is not known yet."""
+def _contents_that_may_recur(pending_photos: DataFrame, known_photos: DataFrame, of_network: DataFrame) -> pa.Table:
+    """Find the contents that have features by the network, and the length of some photo whose content is not known yet.
+
+    Returns:
+        digest, and is_described: whether the photo index has the facts of the content, or it is one that has none.
+
+    """
     lengths = pending_photos.where(F.col("digest").isNull()).select("length").distinct()
-    known = known_features.where(F.col("fingerprint") == fingerprint).select("digest", "length")
-    digests = known.join(lengths, "length", "left_semi").select("digest").toArrow().column("digest")
-    return np.unique(np.fromiter((shorten_digest(digest.as_py()) for digest in digests), np.uint64, len(digests)))
+    known = of_network.join(lengths, "length", "left_semi").select("digest", "error")
+    described = known_photos.where(F.col("width").isNotNull()).select("digest", F.lit(True).alias("has_facts")).distinct()
+    is_described = (F.col("has_facts") | F.col("error").isNotNull()).alias("is_described")
+    return known.join(described, "digest", "left").select("digest", is_described).toArrow()
 
 
 class _Contents:
-    """The contents that this run has featurized.
+    """The contents that have features by the network of this run, as far as the run has to know.
 
     Attributes:
-        n_inferred: How many of them could be decoded.
+        n_inferred: How many of them this run has decoded, and passed through the network.
 
     """
 
     def __init__(self) -> None:
         self._digests: set[int] = set()
         self.n_inferred = 0
+
+    def add_known(self, known: pa.Table) -> NDArray[np.uint64]:
+        """Add those of earlier runs.
+
+        Args:
+            known: digest, is_described.
+
+        Returns:
+            uint64 (n_contents,), ascending: `shorten_digest` of those that a worker need not decode. The facts of the others
+            were lost, along with a file of the photo index.
+
+        """
+        self._digests.update(map(_as_number, known.column("digest").to_pylist()))
+        described = known.filter(known.column("is_described")).column("digest").to_pylist()
+        return np.unique(np.array([shorten_digest(digest) for digest in described], np.uint64))
 
     def add(self, seen: pa.Table) -> list[str]:
         """Add those of a chunk.
@@ -170,7 +192,7 @@ class _Contents:
         repeated = []
         columns = (seen.column(name).to_pylist() for name in ("path", "digest", "is_new", "error"))
         for path, digest, is_new, error in zip(*columns, strict=True):
-            content = int(digest[:32], 16)  # half of the digest: no two contents share it, and a number takes less memory
+            content = _as_number(digest)
             if not is_new:
                 continue
             if content in self._digests:
@@ -179,6 +201,11 @@ class _Contents:
             self._digests.add(content)
             self.n_inferred += error is None
         return repeated
+
+
+def _as_number(digest: str) -> int:
+    """Half of a digest, which no two contents share, as a number: it takes less memory than text."""
+    return int(digest[:32], 16)
 
 
 def _index_rows(seen: DataFrame, known_photos: DataFrame, *, are_all_new: bool) -> DataFrame:

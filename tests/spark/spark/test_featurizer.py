@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,7 +14,8 @@ from pyspark import SparkContext
 
 from fruit_features.photos.imaging import decode
 from fruit_features.photos.reading import PhotoReader
-from fruit_features.spark.featurizer import PhotoFeaturizer
+from fruit_features.spark.feature_store import FACTS
+from fruit_features.spark.featurizer import PhotoFeaturizer, shorten_digest
 from tests.support.photos import encoded, fruit
 
 if TYPE_CHECKING:
@@ -63,16 +65,19 @@ def record_batch(folder: Path, names: Sequence[str]) -> pa.RecordBatch:
                 [file.st_mtime_ns // 1_000_000 * 1000 if file else row for row, file in enumerate(files)],
                 pa.timestamp("us", "UTC"),
             ),
+            "digest": pa.array([None] * len(names), pa.string()),
         }
     )
 
 
-def featurizer(broadcast: Broadcast[Network], batch_size: int) -> PhotoFeaturizer:
+def featurizer(broadcast: Broadcast[Network], batch_size: int, *known: bytes) -> PhotoFeaturizer:
     context = SparkContext.getOrCreate()
+    contents = np.array(sorted(shorten_digest(hashlib.sha256(photo).hexdigest()) for photo in known), np.uint64)
     return PhotoFeaturizer(
         PhotoReader(3),
         broadcast,
         fingerprint=broadcast.value.fingerprint,
+        known_contents=context.broadcast(contents) if known else None,
         batch_size=batch_size,
         decoding={},
         done=context.accumulator(0),
@@ -108,9 +113,35 @@ def test_features_stay_with_their_photo(
 
 def test_the_columns_are_those_of_the_store(broadcast: Broadcast[Network], folder: Path) -> None:
     (result,) = featurizer(broadcast, 2)([record_batch(folder, ["0"])])
-    assert result.schema.names == ["path", "length", "modificationTime", "features", "error"]
+    of_photo, of_content = ["path", "length", "modificationTime", "is_indexed"], ["digest", "is_new", "error", *FACTS]
+    assert result.schema.names == [*of_photo, *of_content, "features"]
     assert result.schema.field("features").type == pa.list_(pa.float32())
     assert result.schema.field("error").type == pa.string()
+
+
+def test_known_contents_are_read_and_not_decoded(
+    broadcast: Broadcast[Network], expected: NDArray[np.float32], folder: Path
+) -> None:
+    names = ["0", "1", "broken", "2", "3"]
+    known = featurizer(broadcast, 2, PHOTOS[1], PHOTOS[3], BROKEN, PHOTOS[11])
+    rows = known([record_batch(folder, names)]).__next__().to_pylist()
+    assert [row["digest"] for row in rows] == [hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in names]
+    assert [row["is_new"] for row in rows] == [True, False, False, True, False]
+    assert [row["width"] is None for row in rows] == [not row["is_new"] for row in rows]
+    for row, name in zip(rows, names, strict=True):
+        if row["is_new"]:
+            np.testing.assert_allclose(row["features"], expected[int(name)], atol=1e-4)
+        else:
+            assert (row["features"], row["error"]) == (None, None)
+
+
+def test_a_known_content_is_featurized_if_the_index_gave_its_digest(broadcast: Broadcast[Network], folder: Path) -> None:
+    batch = record_batch(folder, ["1"])
+    digest = hashlib.sha256(PHOTOS[1]).hexdigest()
+    given = batch.set_column(3, "digest", pa.array([digest]))
+    (result,) = featurizer(broadcast, 2, PHOTOS[1])([given])
+    (row,) = result.to_pylist()
+    assert (row["is_indexed"], row["is_new"], len(row["features"])) == (True, True, 5)
 
 
 def test_a_network_is_compiled_once_per_process(broadcast: Broadcast[Network]) -> None:

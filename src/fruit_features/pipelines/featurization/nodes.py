@@ -45,7 +45,7 @@ def sample_calibration_photos(photos: DataFrame, parameters: FeaturizationParame
     is_chosen = is_sampled(
         parameters.n_calibration_photos, photos.count(), parameters.calibration_seed, resolution=_CALIBRATION_RESOLUTION
     )
-    return photos.where(is_chosen & F.col("error").isNull()).select("path", "length")
+    return photos.where(is_chosen & F.col("error").isNull() & (F.col("length") > 0)).select("path", "length")
 
 
 def build_network(

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from fruit_features.spark.feature_store import refuse_unread
+
 
 def list_photos(images: DataFrame) -> DataFrame:
     """List the photos with their labels, without reading them.
@@ -17,4 +19,5 @@ def list_photos(images: DataFrame) -> DataFrame:
 
     """
     label = F.element_at(F.split("path", "/"), -2).alias("label")
-    return images.select("path", label, "length", "modificationTime", "error")
+    error = F.coalesce("error", refuse_unread()).alias("error")
+    return images.select("path", label, "length", "modificationTime", error)
