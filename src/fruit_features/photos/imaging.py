@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, TypedDict
 import numpy as np
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
+from fruit_features.photos.facts import PhotoFacts, measure_luma, read_orientation
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -84,6 +86,34 @@ def decode(
     """Decode one photo to RGB and squash it to a square.
 
     Args:
+        content: As for `decode_with_facts`.
+        size: The same.
+        apply_exif_orientation: The same.
+        jpeg_draft: The same.
+        max_decoded_mb: The same.
+
+    Returns:
+        uint8 array of shape (size, size, 3).
+
+    Raises:
+        ImageError: As `decode_with_facts`.
+
+    """
+    decoding = Decoding(apply_exif_orientation=apply_exif_orientation, jpeg_draft=jpeg_draft, max_decoded_mb=max_decoded_mb)
+    return decode_with_facts(content, size, **decoding)[0]
+
+
+def decode_with_facts(
+    content: bytes | memoryview,
+    size: int,
+    *,
+    apply_exif_orientation: bool = False,
+    jpeg_draft: bool = False,
+    max_decoded_mb: int = MAX_DECODED_MB,
+) -> tuple[NDArray[np.uint8], PhotoFacts]:
+    """Decode one photo to RGB, squash it to a square, and tell what is known about it.
+
+    Args:
         content: The encoded photo (JPEG, PNG, WebP, BMP, TIFF, GIF: what Pillow itself reads); an animation's first frame.
         size: Side of the square in pixels; the aspect ratio is not kept, as in the notebook.
         apply_exif_orientation: Turn the photo as its EXIF tag says before squashing; the notebook ignores the tag.
@@ -93,7 +123,7 @@ def decode(
             `jpeg_draft`.
 
     Returns:
-        uint8 array of shape (size, size, 3), resampled by Pillow's default filter (bicubic).
+        uint8 array of shape (size, size, 3), resampled by Pillow's default filter (bicubic), and the facts.
 
     Raises:
         ImageError: The bytes are no photo that Pillow can read, or one of more than `MAX_PIXELS` pixels, or one that would
@@ -101,9 +131,11 @@ def decode(
 
     """
     with _open(content) as image:
+        header = image.width, image.height, image.format or "", image.mode, read_orientation(image)
         _limit_memory(image, size, max_decoded_mb, is_drafted=jpeg_draft, is_turned=apply_exif_orientation)
         upright = ImageOps.exif_transpose(image) if apply_exif_orientation else image
-        return np.asarray(_to_rgb(upright).resize((size, size)))
+        square = _to_rgb(upright).resize((size, size))
+        return np.asarray(square), PhotoFacts(*header, *measure_luma(square))
 
 
 def thumbnail(content: bytes | memoryview, size: int, max_decoded_mb: int = MAX_DECODED_MB) -> bytes:
@@ -253,10 +285,3 @@ def _range_of(image: Image.Image) -> tuple[float, float]:
     if not np.isfinite([low, high]).all():
         raise ImageError("cannot decode: float samples are not finite")
     return low, high
-
-
-def decode_with_facts(content, size, **decoding):
-    from fruit_features.photos.facts import PhotoFacts
-
-    pixels = decode(content, size, **decoding)
-    return pixels, PhotoFacts(100, 100, "JPEG", "RGB", None, 0.5, 0.1, 10.0)

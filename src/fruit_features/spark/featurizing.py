@@ -96,7 +96,7 @@ def featurize_in_chunks(
         done=done,
         rejected=rejected,
     )
-    schema = _outcome_schema()
+    schema = outcome_schema()
     n_cores = context.defaultParallelism
     work_per_photo = PHOTO_OVERHEAD + slots["n_bytes"].sum() / total
     pace = Pace(total, work_per_photo, n_cores)
@@ -125,7 +125,7 @@ def featurize_in_chunks(
             logger.info(progress.describe(total, progress.Counts(saved, rejected.value)))
 
 
-def _outcome_schema() -> StructType:
+def outcome_schema() -> StructType:
     """What `PhotoFeaturizer` yields."""
     facts = ", ".join(f"{name} {kind}" for name, kind in FACTS.items())
     outcomes = cast(

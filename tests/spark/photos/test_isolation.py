@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 
 from fruit_features.photos import isolation
-from fruit_features.photos.imaging import ImageError, decode
-from fruit_features.photos.isolation import decode_in_child
+from fruit_features.photos.imaging import ImageError, decode_with_facts
+from fruit_features.photos.isolation import decode_with_facts_in_child
 from fruit_features.photos.reading import PhotoReader
 from fruit_features.spark.featurizer import PhotoFeaturizer
+from fruit_features.spark.featurizing import outcome_schema
 from tests.support.photos import encoded, fruit
 
 if TYPE_CHECKING:
@@ -35,15 +36,19 @@ def n_open_files() -> int:
 
 def test_a_child_decodes_the_same_tensor() -> None:
     for size in (32, 224):
-        np.testing.assert_array_equal(decode_in_child(PHOTO, size), decode(PHOTO, size))
+        (pixels, facts), (expected, expected_facts) = (
+            function(PHOTO, size) for function in (decode_with_facts_in_child, decode_with_facts)
+        )
+        np.testing.assert_array_equal(pixels, expected)
+        assert facts == expected_facts
 
 
 @pytest.mark.parametrize("content", [b"", b"no photo", PHOTO[: len(PHOTO) // 2]])
 def test_a_child_gives_the_same_reason(content: bytes) -> None:
     with pytest.raises(ImageError) as expected:
-        decode(content, 32)
+        decode_with_facts(content, 32)
     with pytest.raises(ImageError) as caught:
-        decode_in_child(content, 32)
+        decode_with_facts_in_child(content, 32)
     assert str(caught.value) == str(expected.value)
 
 
@@ -56,10 +61,10 @@ def test_a_crash_of_the_decoder_is_a_reason(number: signal.Signals, monkeypatch:
 
     before = n_open_files()
     with monkeypatch.context() as patch:
-        patch.setattr(isolation, "decode", crash)
+        patch.setattr(isolation, "decode_with_facts", crash)
         with pytest.raises(ImageError, match=f"^crashed the decoder \\({number.name}\\)$"):
-            decode_in_child(PHOTO, 32)
-    np.testing.assert_array_equal(decode_in_child(PHOTO, 32), decode(PHOTO, 32))
+            decode_with_facts_in_child(PHOTO, 32)
+    np.testing.assert_array_equal(decode_with_facts_in_child(PHOTO, 32)[0], decode_with_facts(PHOTO, 32)[0])
     assert n_open_files() == before
 
 
@@ -73,12 +78,13 @@ def test_a_second_try_of_a_task_gives_the_same_features(spark: SparkSession, tin
         done=spark.sparkContext.accumulator(0),
         rejected=spark.sparkContext.accumulator(0),
     )
-    schema = "path string, length bigint, modificationTime timestamp, features array<float>, error string"
+    listed = "path string, length bigint, modificationTime timestamp, digest string"
+    schema = outcome_schema()
     contents = [PHOTO, b"no photo", encoded(fruit("Pear", 1), "JPEG"), PHOTO]
     for number, content in enumerate(contents):
         (tmp_path / str(number)).write_bytes(content)
-    rows = [(f"file:{tmp_path / str(number)}", len(content), None) for number, content in enumerate(contents)]
-    photos = spark.createDataFrame(rows, "path string, length bigint, modificationTime timestamp").coalesce(1)
+    rows = [(f"file:{tmp_path / str(number)}", len(content), None, None) for number, content in enumerate(contents)]
+    photos = spark.createDataFrame(rows, listed).coalesce(1)
 
     def kill_the_worker_once(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         import os
