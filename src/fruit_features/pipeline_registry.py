@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from kedro.pipeline import Pipeline
 
+from fruit_features.pipelines.export.pipeline import create_embeddings_pipeline, create_features_pipeline
 from fruit_features.pipelines.export.pipeline import create_pipeline as create_export
 from fruit_features.pipelines.featurization.pipeline import create_compaction_pipeline as create_compaction
 from fruit_features.pipelines.featurization.pipeline import create_pipeline as create_featurization
@@ -14,7 +15,7 @@ from fruit_features.pipelines.reporting.pipeline import create_pipeline as creat
 
 
 def register_pipelines() -> dict[str, Pipeline]:
-    """Return the stages by name, and what is composed of them: the default run, `project`, `compact` and `vacuum`."""
+    """Return the stages by name, what is composed of them (the default run, `project`), and what is run on request."""
     ingestion, featurization = create_ingestion(), create_featurization()
     reduction, export, reporting = create_reduction(), create_export(), create_reporting()
     return {
@@ -24,6 +25,8 @@ def register_pipelines() -> dict[str, Pipeline]:
         "export": export,
         "reporting": reporting,
         "project": ingestion + create_featurization(for_saved_model=True) + export,
+        "embeddings": create_embeddings_pipeline(),
+        "features": create_features_pipeline(),
         "compact": create_compaction(),
         # The listing of a vacuum is its own: a vacuum that is refused leaves that of the last run as it was.
         "vacuum": Pipeline(ingestion, outputs={"photos": "present_photos"}) + create_vacuum(),

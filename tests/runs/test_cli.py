@@ -226,7 +226,8 @@ def test_ctrl_c_and_signals_end_a_run_within_seconds_and_say_what_is_kept(
     assert alive == []
     n_saved = int(saved[1].replace(",", ""))
     assert 0 < n_saved < 3000
-    assert len(outputs.feature_store()) == n_saved
+    assert len(outputs.photo_index()) == n_saved
+    assert len(outputs.feature_store()) == 1, "the photos are links to one file"
 
 
 @pytest.mark.parametrize("on_ctrl_c", [signal.default_int_handler, signal.SIG_IGN], ids=["foreground", "background"])

@@ -133,7 +133,7 @@ def test_photos_that_are_away_empty_no_store(n_left: int, outputs: Outputs, phot
     for number in range(n_left):
         shutil.copy2(photo_tree.root / "Pear" / f"{number:02}.jpg", folder / "Pear")
     before = snapshot(outputs)
-    message = "would drop .* of photos that are not where they were" if n_left else "there is no photo in it"
+    message = "would drop .* of contents that no photo has where it lay last" if n_left else "there is no photo in it"
     with pytest.raises(ValueError, match=message):
         run_project(folder, outputs, "vacuum")
     assert snapshot(outputs) == before

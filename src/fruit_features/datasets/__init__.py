@@ -1,5 +1,6 @@
 """Kedro datasets that the ecosystem lacks."""
 
+from fruit_features.datasets.embeddings import EmbeddingsDataset
 from fruit_features.datasets.growing_spark import GrowingSparkDataset, ReplacedSparkDataset
 from fruit_features.datasets.network import NetworkDataset, NetworksDataset
 from fruit_features.datasets.photo_folder import PhotoFolderDataset
@@ -7,6 +8,7 @@ from fruit_features.datasets.photo_reader import PhotoReaderDataset
 from fruit_features.datasets.swapped_spark import SwappedSparkDataset
 
 __all__ = [
+    "EmbeddingsDataset",
     "GrowingSparkDataset",
     "NetworkDataset",
     "NetworksDataset",

@@ -44,11 +44,14 @@ NODE_WORDS = {
     "make_contact_sheet": "Choosing photos for the report",
     "render_report": "Writing the report",
     "compact_store": "Compacting the feature store",
+    "compact_index": "Compacting the photo index",
+    "embed_components": "Writing the components as embeddings",
+    "embed_features": "Writing the features as embeddings",
     "vacuum_store": "Vacuuming the feature store",
 }
 """What a node does, in words for users. A node that is not here is shown by its name."""
 
-LONG_NODES = frozenset({"list_photos", "fit_pca", "project_features", "compact_store", "vacuum_store"})
+LONG_NODES = frozenset({"list_photos", "fit_pca", "project_features", "compact_store", "vacuum_store", "embed_features"})
 """Nodes that take long if there are many photos. `build_network` and `featurize_photos` write their own lines to the log."""
 
 

@@ -78,7 +78,10 @@ def featurize_in_chunks(
     total, saved = sum(photos_per_slot.values()), 0
     logger.info("%s to featurize", count_of(total, "photo"))
     if not total:
-        index_rows, store_rows = (session.createDataFrame([], table.schema) for table in (known_photos, known_features))
+        # No job runs for LIMIT 0. What Spark makes of Arrow's table is known to be empty, so that nothing is saved.
+        index_rows, store_rows = (
+            session.createDataFrame(table.limit(0).toArrow()) for table in (known_photos, known_features)
+        )
         yield index_rows, store_rows, {"featurized": 0, "inferred": 0}
         return
     context = session.sparkContext

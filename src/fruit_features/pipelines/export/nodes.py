@@ -9,7 +9,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from fruit_features.pipelines.export.parameters import ExportParameters
-from fruit_features.spark.feature_store import PHOTO_KEY, names_of, usable_features
+from fruit_features.spark.feature_store import FACTS, PHOTO_KEY, names_of, usable_features
 from fruit_features.spark.projection import project
 from fruit_features.spark.reducers import load_reduction
 from fruit_features.spark.spreadsheet import escape_formula
@@ -35,6 +35,43 @@ def project_features(featurized_photos: DataFrame, feature_store: DataFrame, pca
     if first is not None:
         reduction.check_fits(first["fingerprint"])
     return project(usable_features(featurized_photos, feature_store), reduction)
+
+
+def embed_components(featurized_photos: DataFrame, pca_features: DataFrame) -> DataFrame:
+    """Put the components of each photo into one column, for tools that search among vectors.
+
+    Args:
+        featurized_photos: path, label, split if there is one, digest, the facts of `spark.feature_store.FACTS`, of each photo.
+        pca_features: path, label, split if there is one, pca_1 .. pca_k.
+
+    Returns:
+        path, label, split if there is one, digest, facts, embedding array<float>[k], in the order of their paths.
+
+    """
+    components = pca_features.columns[len(names_of(pca_features)) :]
+    embedded = pca_features.select("path", F.array(*components).alias("embedding"))
+    return _describe_embedded(featurized_photos.join(embedded, "path"))
+
+
+def embed_features(featurized_photos: DataFrame, feature_store: DataFrame) -> DataFrame:
+    """Join each photo that became features with these features, for tools that search among vectors.
+
+    Args:
+        featurized_photos: path, label, split if there is one, digest, the facts of `spark.feature_store.FACTS`, fingerprint,
+            error, of each photo.
+        feature_store: digest, features, fingerprint, error: all contents ever featurized.
+
+    Returns:
+        path, label, split if there is one, digest, facts, embedding array<float>[n_features], in the order of their paths.
+
+    """
+    stored = feature_store.where(F.col("error").isNull()).select("digest", "fingerprint", F.col("features").alias("embedding"))
+    usable = featurized_photos.where(F.col("error").isNull())
+    return _describe_embedded(usable.join(stored, ["digest", "fingerprint"]))
+
+
+def _describe_embedded(photos: DataFrame) -> DataFrame:
+    return photos.select(*names_of(photos), "digest", *FACTS, "embedding").orderBy("path")
 
 
 def sort_for_csv(pca_features: DataFrame, parameters: ExportParameters) -> DataFrame:

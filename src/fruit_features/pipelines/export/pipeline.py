@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from kedro.pipeline import Pipeline, node
 
-from fruit_features.pipelines.export.nodes import account_for_photos, list_rejects, project_features, sort_for_csv
+from fruit_features.pipelines.export.nodes import (
+    account_for_photos,
+    embed_components,
+    embed_features,
+    list_rejects,
+    project_features,
+    sort_for_csv,
+)
 
 
 def create_pipeline() -> Pipeline:
@@ -27,4 +34,17 @@ def create_pipeline() -> Pipeline:
             ),
         ],
         tags="export",
+    )
+
+
+def create_embeddings_pipeline() -> Pipeline:
+    """Components of the last run to one file for tools that search among vectors."""
+    inputs = ["featurized_photos", "pca_features@spark"]
+    return Pipeline([node(embed_components, inputs, "embeddings", name="embed_components")], tags="export")
+
+
+def create_features_pipeline() -> Pipeline:
+    """Features of the last listing to one file for tools that search among vectors."""
+    return Pipeline(
+        [node(embed_features, ["featurized_photos", "feature_store"], "features", name="embed_features")], tags="export"
     )
