@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fruit_features.photos.imaging import ImageError, decode, thumbnail
+from fruit_features.photos.errors import ImageError
+from fruit_features.photos.imaging import decode, thumbnail
 from tests.support.photos import photograph
 
 if TYPE_CHECKING:
@@ -36,6 +37,13 @@ BYTES_PER_PIXEL: dict[str, tuple[str, dict[str, Any], float]] = {
     "one_strip.tif": ("RGB", {"compression": "tiff_lzw", "tiffinfo": {278: SIDE}}, 8),
     "sixteen.tif": ("I;16", {}, 6),
     "floats.tif": ("F", {}, 8),
+    "rgb.avif": ("RGB", {"speed": 10}, 14),
+    "rgba.avif": ("RGBA", {"speed": 10}, 18),
+    "rgb.jp2": ("RGB", {}, 22),
+    "rgba.jp2": ("RGBA", {}, 32),
+    "sixteen.jp2": ("I;16", {}, 12),
+    "rgb.ppm": ("RGB", {}, 4),
+    "sixteen.pgm": ("I;16", {}, 12),
 }
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from fruit_features.photos.imaging import ImageError, decode
+from fruit_features.photos.errors import ImageError
+from fruit_features.photos.imaging import decode
 
 SIZE = 16
 SECONDS = 10.0

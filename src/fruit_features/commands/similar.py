@@ -14,7 +14,8 @@ from kedro.framework.cli.utils import _split_params, env_option
 from fruit_features.analysis.neighbours import nearest_photos
 from fruit_features.commands.command import OneScreenCommand
 from fruit_features.pages import render_page
-from fruit_features.photos.imaging import ImageError, decode, thumbnail
+from fruit_features.photos.errors import ImageError
+from fruit_features.photos.imaging import decode, thumbnail
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any, TypedDict
 import numpy as np
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
+from fruit_features.photos.errors import ImageError
 from fruit_features.photos.facts import PhotoFacts, measure_luma, read_orientation
+from fruit_features.photos.heic import decode_heic, is_heic
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -41,6 +43,15 @@ _ROWS_PER_STRIP = 278
 _WEBP_BUFFERS = 3
 """Copies that libwebp and Pillow hold of a photo beside the final one: two canvases of an animation, and the frame's bytes."""
 
+_AVIF_BUFFERS = 10
+"""Bytes a pixel that libavif and Pillow hold beside the final photo: planes of up to 16 bits, and one copy in RGB."""
+
+_JPEG_2000_BUFFERS = 6
+"""The same of OpenJPEG, for each channel: samples of 32 bits, and what they are unpacked from."""
+
+_HEIC_BYTES_PER_PIXEL = 16
+"""What a worker and its child hold of a HEIC photo together: its planes, and copies in RGB."""
+
 _RUN_BY_GHOSTSCRIPT = "EPS"
 """Pillow hands these files to Ghostscript, where there is one: a program, which may do much and need not end."""
 
@@ -49,10 +60,6 @@ _SIXTEEN_BIT_MODES = frozenset({"I;16", "I;16L", "I;16B", "I;16N"})
 
 _BYTES_PER_PIXEL = {"1": 1, "L": 1, "P": 1, **dict.fromkeys(_SIXTEEN_BIT_MODES, 2)}
 """How Pillow stores pixels in memory; other modes take four bytes, RGB among them."""
-
-
-class ImageError(ValueError):
-    """A photo cannot be decoded; the message is the reason that stands in `rejected_images`."""
 
 
 class Decoding(TypedDict, total=False):
@@ -114,7 +121,7 @@ def decode_with_facts(
     """Decode one photo to RGB, squash it to a square, and tell what is known about it.
 
     Args:
-        content: The encoded photo (JPEG, PNG, WebP, BMP, TIFF, GIF: what Pillow itself reads); an animation's first frame.
+        content: The encoded photo (what Pillow itself reads, and HEIC with an extra); an animation's first frame.
         size: Side of the square in pixels; the aspect ratio is not kept, as in the notebook.
         apply_exif_orientation: Turn the photo as its EXIF tag says before squashing; the notebook ignores the tag.
         jpeg_draft: Let the JPEG decoder scale large photos down by 2, 4 or 8, to no less than `DRAFT_MARGIN` times `size`; it
@@ -130,7 +137,7 @@ def decode_with_facts(
             take more than `max_decoded_mb`.
 
     """
-    with _open(content) as image:
+    with _open(content, max_decoded_mb) as image:
         header = image.width, image.height, image.format or "", image.mode, read_orientation(image)
         _limit_memory(image, size, max_decoded_mb, is_drafted=jpeg_draft, is_turned=apply_exif_orientation)
         upright = ImageOps.exif_transpose(image) if apply_exif_orientation else image
@@ -153,7 +160,7 @@ def thumbnail(content: bytes | memoryview, size: int, max_decoded_mb: int = MAX_
         ImageError: As `decode`.
 
     """
-    with _open(content) as image:
+    with _open(content, max_decoded_mb) as image:
         _limit_memory(image, size, max_decoded_mb, is_drafted=True, is_turned=False)
         scale = min(1.0, size / max(image.size))
         small = _to_rgb(image).resize((max(1, round(image.width * scale)), max(1, round(image.height * scale))))
@@ -164,13 +171,16 @@ def thumbnail(content: bytes | memoryview, size: int, max_decoded_mb: int = MAX_
 
 
 @contextmanager
-def _open(content: bytes | memoryview) -> Iterator[Image.Image]:
-    """Open a photo, and turn whatever Pillow raises on it into a reason."""
+def _open(content: bytes | memoryview, max_decoded_mb: int) -> Iterator[Image.Image]:
+    """Open a photo, and turn whatever Pillow raises on it into a reason. HEIC, which Pillow does not know, comes decoded."""
     if len(content) == 0:
         raise ImageError("empty file")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # a broken photo becomes a row with a reason, not a line in the log
+            if is_heic(content):
+                yield decode_heic(content, min(MAX_PIXELS, max_decoded_mb * 10**6 // _HEIC_BYTES_PER_PIXEL))
+                return
             with Image.open(io.BytesIO(content)) as image:
                 _refuse_program(image)
                 yield image
@@ -227,6 +237,12 @@ def _megabytes_to_decode(image: Image.Image, full_size: tuple[int, int], *, is_t
     in_decoder = 0.0
     if image.format == "WEBP":
         in_decoder = _WEBP_BUFFERS * stored
+    elif image.format == "AVIF":
+        in_decoder = _AVIF_BUFFERS * width * height
+    elif image.format == "JPEG2000":
+        in_decoder = _JPEG_2000_BUFFERS * len(image.getbands()) * width * height
+    elif image.format == "PPM" and image.mode == "I":
+        in_decoder = stored
     elif image.format == "TIFF" and image.info.get("compression") != "raw":
         rows = min(height, getattr(image, "tag_v2", {}).get(_ROWS_PER_STRIP, height))
         in_decoder = stored * rows / height

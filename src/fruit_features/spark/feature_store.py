@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
 
+from fruit_features.photos.heic import INSTALL
+
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
 
@@ -37,6 +39,7 @@ MAX_LENGTH = 2**29
 
 TOO_LONG = f"too long: exceeds {MAX_LENGTH >> 20} MiB"
 UNREADABLE = "could not be read: it vanished, has changed since it was listed, or may not be read"
+_HEIC_NAME = r"(?i)\.hei[cf]$"
 
 
 def usable_features(featurized_photos: DataFrame, feature_store: DataFrame) -> DataFrame:
@@ -59,6 +62,14 @@ def usable_features(featurized_photos: DataFrame, feature_store: DataFrame) -> D
 def names_of(photos: DataFrame) -> list[str]:
     """Name the columns by which people know a photo: path, label, and split where it was asked for."""
     return [name for name in ("path", "label", "split") if name in photos.columns]
+
+
+def why_unread() -> Column:
+    """Say why the tables have nothing about a photo that was listed without an error, by the column `path`: string.
+
+    Nothing is kept about a photo that needs a decoder which is not installed: it is decoded when the decoder is there.
+    """
+    return F.when(F.col("path").rlike(_HEIC_NAME), F.lit(f"{UNREADABLE}; or {INSTALL}")).otherwise(F.lit(UNREADABLE))
 
 
 def refuse_unread() -> Column:

@@ -18,7 +18,8 @@ import pyarrow as pa
 from pyspark import TaskContext
 
 from fruit_features.networks.engines import ENGINES
-from fruit_features.photos.imaging import ImageError, decode_with_facts
+from fruit_features.photos.errors import ImageError, MissingDecoderError
+from fruit_features.photos.imaging import decode_with_facts
 from fruit_features.photos.isolation import decode_with_facts_in_child
 from fruit_features.photos.reading import listed_photos
 from fruit_features.spark.feature_store import FACTS
@@ -107,6 +108,9 @@ class PhotoFeaturizer:
                     continue
                 try:
                     photos[n_waiting], facts = decode(content, input_size, **self._decoding)
+                except MissingDecoderError:  # no lasting fact about the photo: its row goes to none of the tables
+                    was_read[row] = False
+                    continue
                 except ImageError as error:
                     seen.append(_Seen(digest, error=str(error)))
                     continue

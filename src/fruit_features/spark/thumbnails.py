@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from fruit_features.photos.imaging import ImageError, thumbnail
+from fruit_features.photos.errors import ImageError
+from fruit_features.photos.imaging import thumbnail
 from fruit_features.photos.reading import listed_photos
 
 if TYPE_CHECKING:

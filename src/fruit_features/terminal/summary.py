@@ -44,6 +44,7 @@ def show(
         ("photos listed", counts["listed"], ""),
         ("  featurized now", counts["featurized"], speed(per_second) if per_second else ""),
         ("  reused", counts["reused"], ""),
+        *_turned(counts.get("orientation_ignored")),
         ("photos rejected", counts["rejected"], places["rejected_images"]),
         *(("", count, f"  {reason}") for reason, count in reasons[:MAX_REASONS]),
         *([("", others, "  for other reasons")] if others else []),
@@ -62,3 +63,10 @@ def show(
     console.print("", *lines, sep="\n", soft_wrap=True)
     if "report" in places:
         console.print(Text(f"\nOpen {places['report']} in a browser."), soft_wrap=True)
+
+
+def _turned(n_photos: int | None) -> list[tuple[str, int, str]]:
+    """Make a row for photos that lie on their sides in the network's eyes, if there are any."""
+    if not n_photos:
+        return []
+    return [("  not upright", n_photos, "by their EXIF tags: featurization.apply_exif_orientation=true turns them")]

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from fruit_features.photos import isolation
-from fruit_features.photos.imaging import ImageError, decode_with_facts
+from fruit_features.photos.errors import ImageError
+from fruit_features.photos.imaging import decode_with_facts
 from fruit_features.photos.isolation import decode_with_facts_in_child
 from fruit_features.photos.reading import PhotoReader
 from fruit_features.spark.featurizer import PhotoFeaturizer

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from PIL import EpsImagePlugin, Image
 
 from fruit_features.photos import imaging
-from fruit_features.photos.imaging import MAX_PIXELS, ImageError, decode, thumbnail
+from fruit_features.photos.errors import ImageError
+from fruit_features.photos.imaging import MAX_PIXELS, decode, thumbnail
 from tests.support.photos import encoded, fruit, photograph, png_16_bit, png_that_claims, quadrants, quarter_centres
 
 if TYPE_CHECKING:
@@ -82,6 +83,8 @@ def test_the_tensor_is_a_square_of_the_size_asked_for(size: int) -> None:
             encoded(FOUR_COLOURS.quantize(4), "GIF", save_all=True, append_images=[FOUR_COLOURS.rotate(180).quantize(4)]),
             id="first frame of a gif",
         ),
+        pytest.param(encoded(FOUR_COLOURS, "PPM"), id="ppm"),
+        pytest.param(encoded(FOUR_COLOURS, "JPEG2000"), id="jpeg 2000"),
         pytest.param(
             png_16_bit(sixteen_bit([[257 * level for level in colour] for colour in (RED, GREEN, BLUE, WHITE)])),
             id="16-bit rgb",
@@ -99,6 +102,8 @@ def test_colours_survive_every_lossless_format(content: bytes) -> None:
         pytest.param(encoded(FOUR_COLOURS, "JPEG", quality=95, progressive=True), id="progressive jpeg"),
         pytest.param(encoded(FOUR_COLOURS.convert("CMYK"), "JPEG", quality=95), id="cmyk jpeg"),
         pytest.param(encoded(FOUR_COLOURS, "WEBP", quality=95), id="lossy webp"),
+        pytest.param(encoded(FOUR_COLOURS, "AVIF", quality=95), id="avif"),
+        pytest.param(encoded(FOUR_COLOURS, "JPEG2000", irreversible=True, quality_layers=[5]), id="lossy jpeg 2000"),
     ],
 )
 def test_colours_survive_lossy_formats_nearly(content: bytes) -> None:

@@ -101,8 +101,8 @@ def _check_number(tree: PhotoTree, n_needed: int, images_root: Path) -> None:
         found.append(f"{count_of(len(tree.paths), 'path')} that cannot be read, such as {tree.paths[0]}: {tree.errors[0]}")
     raise ValueError(
         f"images_root={images_root}: there is no photo in it{', but ' * bool(found)}{' and '.join(found)}. "
-        "Photos are JPEG, PNG, WebP, BMP, GIF and TIFF files, in a folder per label. Put some there, or name another "
-        "folder: kedro run --params images_root=FOLDER"
+        "Photos are JPEG, PNG, WebP, AVIF, BMP, GIF, TIFF and other files, in a folder per label. Put some there, or name "
+        "another folder: kedro run --params images_root=FOLDER"
     )
 
 

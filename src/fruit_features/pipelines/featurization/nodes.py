@@ -15,10 +15,11 @@ from pyspark.sql import functions as F
 from fruit_features.networks import building
 from fruit_features.networks.backbones import BACKBONES
 from fruit_features.networks.network import Network, StoredNetwork
-from fruit_features.photos.imaging import ImageError, decode
+from fruit_features.photos.errors import ImageError
+from fruit_features.photos.imaging import decode
 from fruit_features.photos.reading import ListedPhoto, PhotoReader
 from fruit_features.pipelines.featurization.parameters import FeaturizationParameters
-from fruit_features.spark.feature_store import FACTS, PHOTO_KEY, UNREADABLE, slot_of_path
+from fruit_features.spark.feature_store import FACTS, PHOTO_KEY, slot_of_path, why_unread
 from fruit_features.spark.featurizing import featurize_in_chunks
 from fruit_features.spark.reducers import load_reduction
 from fruit_features.spark.sampling import is_sampled
@@ -165,7 +166,7 @@ def collect_outcomes(photos: DataFrame, photo_index: DataFrame, feature_store: D
     stored = feature_store.where(F.col("fingerprint") == network.fingerprint)
     stored = stored.select("digest", F.lit(True).alias("is_stored"), F.col("error").alias("stored_error"))
     outcomes = photos.join(photo_index, PHOTO_KEY, "left").join(stored, "digest", "left")
-    found_error = F.when(F.col("is_stored"), F.col("stored_error")).otherwise(UNREADABLE)
+    found_error = F.when(F.col("is_stored"), F.col("stored_error")).otherwise(why_unread())
     return outcomes.select(
         *(name for name in photos.columns if name != "error"),
         "digest",
