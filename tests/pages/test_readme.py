@@ -58,8 +58,10 @@ RUN_ELSEWHERE = "docs/tutorial.md"
 
 INTERNAL_DATASETS = {
     "images",
+    "metadata",
     "photo_reader",
     "photos",
+    "listing_counts",
     "pending_photos",
     "known_features",
     "pca_features@pandas",

@@ -88,9 +88,9 @@ def run_project(images_root: Path, outputs: Outputs, *pipelines: str, **paramete
     return outputs
 
 
-def load_catalog(images_root: Path, outputs: Outputs) -> DataCatalog:
+def load_catalog(images_root: Path, outputs: Outputs, **parameters: Any) -> DataCatalog:
     """The catalog that such a run would use."""
-    runtime_params = {"images_root": str(images_root), "output_root": str(outputs.root)}
+    runtime_params = {"images_root": str(images_root), "output_root": str(outputs.root), **parameters}
     with KedroSession.create(PROJECT, env="test", runtime_params=runtime_params) as session:
         return session.load_context().catalog  # type: ignore[attr-defined]
 

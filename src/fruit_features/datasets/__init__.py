@@ -1,6 +1,7 @@
 """Kedro datasets that the ecosystem lacks."""
 
 from fruit_features.datasets.growing_spark import GrowingSparkDataset, ReplacedSparkDataset
+from fruit_features.datasets.metadata import MetadataDataset
 from fruit_features.datasets.network import NetworkDataset, NetworksDataset
 from fruit_features.datasets.photo_folder import PhotoFolderDataset
 from fruit_features.datasets.photo_reader import PhotoReaderDataset
@@ -8,6 +9,7 @@ from fruit_features.datasets.swapped_spark import SwappedSparkDataset
 
 __all__ = [
     "GrowingSparkDataset",
+    "MetadataDataset",
     "NetworkDataset",
     "NetworksDataset",
     "PhotoFolderDataset",

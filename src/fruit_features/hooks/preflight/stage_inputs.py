@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 STAGES: Final = ("ingestion", "featurization", "reduction", "export", "reporting")
 """Pipelines that write tables for others, in the order in which they run."""
 
-_MAY_BE_ABSENT: Final = frozenset({"images", "photo_reader", "networks", "known_features", "feature_store", "run_record"})
+_MAY_BE_ABSENT: Final = frozenset(
+    {"images", "metadata", "photo_reader", "networks", "known_features", "feature_store", "run_record"}
+)
 """Inputs that no stage writes, or that are not there yet in a first run."""
 
 _NEEDS_NETWORK: Final = frozenset({"vacuum_store"})

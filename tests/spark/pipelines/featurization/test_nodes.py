@@ -29,9 +29,9 @@ from fruit_features.pipelines.featurization.nodes import (
     sample_calibration_photos,
     vacuum_store,
 )
-from fruit_features.pipelines.ingestion.nodes import list_photos
 from fruit_features.spark import chunks, feature_store
 from fruit_features.spark.feature_store import N_SLOTS, UNREADABLE
+from tests.support.listing import list_by_folder
 from tests.support.photos import encoded, fruit
 from tests.support.runs import Outputs, as_path, load_catalog
 
@@ -215,7 +215,7 @@ def test_a_photo_that_is_too_long_for_spark_stops_no_run(
     with (folder / "huge.tif").open("wb") as huge:
         huge.truncate(2**31 + 1)  # sparse: takes no room on the disk
     images = load_catalog(folder.parent, Outputs(tmp_path)).load("images")
-    photos = list_photos(images)
+    photos = list_by_folder(images)
     pending = find_pending_photos(photos, empty_store, tiny_network)
     rows = [row for chunk in featurize(pending, tiny_network, parameters) for row in chunk]
     outcomes = collect_outcomes(photos, spark.createDataFrame(rows, STORE), tiny_network).collect()
@@ -233,7 +233,7 @@ def test_a_photo_that_vanished_since_the_listing_is_rejected(
     empty_store: DataFrame,
 ) -> None:
     root = shutil.copytree(photo_tree.root / "Pear", tmp_path / "photos" / "Pear").parent
-    photos = list_photos(load_catalog(root, Outputs(tmp_path)).load("images")).localCheckpoint()
+    photos = list_by_folder(load_catalog(root, Outputs(tmp_path)).load("images")).localCheckpoint()
     (root / "Pear" / "03.jpg").unlink()
     pending = find_pending_photos(photos, empty_store, tiny_network)
     rows = [row for chunk in featurize(pending, tiny_network, parameters) for row in chunk]
@@ -258,7 +258,7 @@ def test_the_exif_orientation_is_applied_where_the_parameters_say_so(
     (folder / "turned.jpg").write_bytes(encoded(gradient, "JPEG", exif=exif))
     (folder / "plain.jpg").write_bytes(encoded(gradient, "JPEG"))
     images = load_catalog(folder.parent, Outputs(tmp_path)).load("images")
-    pending = find_pending_photos(list_photos(images), empty_store, tiny_network)
+    pending = find_pending_photos(list_by_folder(images), empty_store, tiny_network)
 
     def features(*, apply_exif_orientation: bool) -> dict[str, list[float]]:
         chosen = parameters.model_copy(update={"apply_exif_orientation": apply_exif_orientation})
