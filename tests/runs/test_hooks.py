@@ -385,10 +385,12 @@ def test_the_report_counts_every_photo(full_run: Outputs, photo_tree: PhotoTree)
     report = full_run.run_report()
     assert report["counts"] == {
         "listed": photo_tree.n_photos,
-        "featurized": photo_tree.n_photos,
+        "featurized": photo_tree.n_opened,
         "reused": 0,
         "rejected": len(photo_tree.bad),
         "exported": len(photo_tree.good),
+        "left_out": {},
+        "metadata_mismatches": None,
     }
     assert sum(report["rejected_by_reason"].values()) == len(photo_tree.bad)
 
@@ -428,7 +430,7 @@ def test_a_run_that_featurizes_nothing_says_so(full_run: Outputs, photo_tree: Ph
     outputs = full_run.copy_to(tmp_path / "data")
     run_project(photo_tree.root, outputs, "export")
     report = outputs.run_report()
-    assert report["counts"] == full_run.counts() | {"featurized": 0, "reused": photo_tree.n_photos}
+    assert report["counts"] == full_run.counts() | {"featurized": 0, "reused": photo_tree.n_photos, "left_out": None}
     assert report["images_per_second"] == 0.0
     assert report["pipelines"] == ["export"]
     assert set(report["seconds_per_node"]) == {node.name for node in register_pipelines()["export"].nodes}

@@ -197,7 +197,7 @@ def test_a_run_in_a_terminal_shows_what_it_does_from_beginning_to_end(photo_tree
         frames = {state for state in states if words in state}
         assert len(frames) > 3, f"{words!r} moves"
     with_bar = [state for state in states if "Featurizing photos ━" in state]
-    n_photos = photo_tree.n_photos - 1  # an empty file is not featurized
+    n_photos = photo_tree.n_opened
     assert any(re.search(rf" \d+ of {n_photos}, \d rejected, [\d.]+ a second, 0:\d\d left$", state) for state in with_bar)
     shown = lines_on_screen(session.written)
     summary = [line.split() for line in shown].index(["photos", "listed", str(photo_tree.n_photos)])

@@ -218,7 +218,7 @@ def test_a_second_run_featurizes_nothing_and_writes_the_same_bytes(
     network_files = {path: path.stat().st_mtime_ns for path in outputs.networks.glob("*/*")}
     run_project(photo_tree.root, outputs)
     counts = outputs.counts()
-    assert (counts["featurized"], counts["reused"]) == (0, photo_tree.n_photos)
+    assert (counts["featurized"], counts["reused"]) == (0, photo_tree.n_opened)
     assert outputs.csv_bytes() == full_run.csv_bytes()
     assert len(outputs.feature_store()) == len(full_run.feature_store())
     assert {path: path.stat().st_mtime_ns for path in outputs.networks.glob("*/*")} == network_files
@@ -256,7 +256,8 @@ def history(full_run: Outputs, photo_tree: PhotoTree, tmp_path_factory: pytest.T
 def test_new_and_changed_photos_cost_only_themselves(history: History) -> None:
     counts = history.outputs.counts()
     assert counts["featurized"] == len(history.changed)
-    assert counts["reused"] == counts["listed"] - len(history.changed)
+    n_empty = history.outputs.run_report()["rejected_by_reason"]["empty file"]
+    assert counts["reused"] == counts["listed"] - len(history.changed) - n_empty
     store = history.outputs.feature_store()
     key = ["path", "length", "modificationTime"]
     marked = store.merge(history.before[key], on=key, how="left", indicator=True)
@@ -266,7 +267,8 @@ def test_new_and_changed_photos_cost_only_themselves(history: History) -> None:
 
 def test_no_history_shows_in_the_results(full_run: Outputs, history: History, tmp_path: Path) -> None:
     scratch = run_project(history.photos, full_run.with_networks_only(tmp_path / "scratch"))
-    assert scratch.counts()["featurized"] == scratch.counts()["listed"]
+    n_empty = scratch.run_report()["rejected_by_reason"]["empty file"]
+    assert scratch.counts()["featurized"] == scratch.counts()["listed"] - n_empty
     assert history.outputs.csv_bytes() == scratch.csv_bytes()
     after_history, from_scratch = (
         outputs.rejected_images().sort_values("path", ignore_index=True) for outputs in (history.outputs, scratch)
@@ -416,15 +418,16 @@ def test_a_vacuumed_store_holds_the_photos_that_are_there_and_one_network(
     outputs = history.outputs.copy_to(tmp_path / "data")
     folder = str(outputs.root / "04_feature" / "feature_store")
     spark.read.parquet(folder).withColumn("fingerprint", F.lit("another")).write.mode("append").parquet(folder)
-    n_listed = outputs.counts()["listed"]
-    assert len(outputs.feature_store()) > 2 * n_listed
+    n_empty = outputs.run_report()["rejected_by_reason"]["empty file"]
+    n_opened = outputs.counts()["listed"] - n_empty
+    assert len(outputs.feature_store()) > 2 * n_opened
 
     with pytest.raises(ValueError, match=r"would drop .* rows .* of other networks.*max_vacuum_ratio=1$"):
         run_project(history.photos, outputs, "vacuum")
-    assert len(outputs.feature_store()) > 2 * n_listed, "nothing was dropped"
+    assert len(outputs.feature_store()) > 2 * n_opened, "nothing was dropped"
     run_project(history.photos, outputs, "vacuum", featurization={"max_vacuum_ratio": 1})
     store = outputs.feature_store()
-    assert (len(store), store["path"].nunique()) == (n_listed, n_listed)
+    assert (len(store), store["path"].nunique()) == (n_opened, n_opened)
     assert set(store["fingerprint"]) == {outputs.run_report()["fingerprint"]}
     run_project(history.photos, outputs)
     assert outputs.counts()["featurized"] == 0

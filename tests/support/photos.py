@@ -42,6 +42,11 @@ class PhotoTree:
     def n_photos(self) -> int:
         return len(self.good) + len(self.bad)
 
+    @property
+    def n_opened(self) -> int:
+        """Photos that are worth opening: an empty file is refused when it is listed."""
+        return self.n_photos - sum(path.stat().st_size == 0 for path in self.bad)
+
 
 def encoded(image: Image.Image, file_format: str, **options: Any) -> bytes:
     """Bytes of a photo as a file would hold them."""

@@ -61,8 +61,8 @@ class Outputs:
     def report(self) -> str:
         return (self.root / "08_reporting" / "report.html").read_text(encoding="utf-8")
 
-    def counts(self) -> dict[str, int]:
-        counts: dict[str, int] = self.run_report()["counts"]
+    def counts(self) -> dict[str, Any]:
+        counts: dict[str, Any] = self.run_report()["counts"]
         return counts
 
     def copy_to(self, root: Path) -> Outputs:

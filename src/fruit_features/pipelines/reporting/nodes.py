@@ -188,7 +188,9 @@ def measure_quality(
     """
     if parameters.max_quality_photos == 0:
         return _unmeasured("Not measured: reporting.max_quality_photos is 0")
-    is_measured = is_sampled(parameters.max_quality_photos, pca_features.count(), parameters.seed)
+    is_labelled = F.col("label").isNotNull()
+    n_labelled = pca_features.where(is_labelled).count()
+    is_measured = is_labelled & is_sampled(parameters.max_quality_photos, n_labelled, parameters.seed)
     columns = F.array(*_components(pca_features)).alias("features")
     components = pca_features.where(is_measured).select("path", "label", columns)
     features = usable_features(featurized_photos.where(is_measured), feature_store).select("path", "label", "features")
@@ -252,8 +254,8 @@ def _components(pca_features: DataFrame) -> list[str]:
     return [name for name in pca_features.columns if name not in {"path", "label"}]
 
 
-def _in_order(sample: DataFrame) -> tuple[list[str | None], NDArray[np.float32]]:
-    """Fetch path, label, features array<float>: labels or None, and float32 (n_photos, n_columns), in the order of their paths."""
+def _in_order(sample: DataFrame) -> tuple[list[str], NDArray[np.float32]]:
+    """Fetch path, label, features array<float>: labels, and float32 (n_photos, n_columns), in the order of their paths."""
     table = sample.toArrow().sort_by("path")
     values = table.column("features").combine_chunks().flatten().to_numpy()
     return table.column("label").to_pylist(), values.reshape(len(table), -1 if len(table) else 0)

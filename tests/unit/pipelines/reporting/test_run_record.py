@@ -30,7 +30,14 @@ def test_the_speed_is_that_of_the_node_that_featurizes() -> None:
 def test_a_run_that_featurized_nothing_reused_everything() -> None:
     record = RunRecord({}, ["export"], photo_counts={"listed": 7, "exported": 6, "rejected": 1, "components": 2})
     counts = record.describe()["counts"]
-    assert counts == {"listed": 7, "featurized": 0, "reused": 7, "rejected": 1, "exported": 6}
+    expected = {"listed": 7, "featurized": 0, "reused": 7, "rejected": 1, "exported": 6}
+    assert counts == expected | {"left_out": None, "metadata_mismatches": None}
+
+
+def test_what_the_listing_counted_is_in_the_record() -> None:
+    counts = {"not_in_folder": 2, "not_in_table": 0}
+    described = RunRecord({}, [], listing_counts=counts, left_out={".txt": 12}).describe()["counts"]
+    assert (described["left_out"], described["metadata_mismatches"]) == ({".txt": 12}, 2)
 
 
 def test_a_run_that_counted_nothing_says_so() -> None:
