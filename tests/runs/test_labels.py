@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pandas as pd
 import pytest
+from click.testing import CliRunner
 from kedro.config import OmegaConfigLoader
 from kedro.io import DatasetError
 
+from fruit_features.cli import similar
+from fruit_features.commands.similar import render_similar
 from fruit_features.hooks.preflight.metadata import check_place_of_metadata
 from fruit_features.pipelines.ingestion.parameters import IngestionParameters
 from fruit_features.settings import CONFIG_LOADER_ARGS
@@ -74,6 +78,13 @@ def test_a_run_takes_labels_from_a_pattern_and_a_table_and_tells_what_it_leaves_
     assert len(pd.read_csv(mismatches)) == 7
     assert {path.name for path in root.iterdir()} == before, "nothing is written beside the table"
 
+    look = CliRunner().invoke(
+        similar,
+        [str(root / "Training/Apple/1_100.jpg"), "--env", "test", "--top", "8", "--params", f"output_root={outputs.root}"],
+    )
+    assert look.exit_code == 0, look.output
+    assert re.search(r"\(no label\) +file:.*/Training/Apple/1_100\.jpg", look.output)
+
     said = capsys.readouterr().out
     assert ".txt 2, .git/ 1, .mp4 1, LICENSE 1" in said
     assert "07_model_output/metadata_mismatches" in said
@@ -87,6 +98,11 @@ def test_a_run_takes_labels_from_a_pattern_and_a_table_and_tells_what_it_leaves_
     assert again.counts()["left_out"] == left_out | {".csv": 1}
     (mismatches,) = (outputs.root / "07_model_output" / "metadata_mismatches").glob("part-*.csv")
     assert mismatches.read_text() in {"", "file_name,problem\n"}
+
+
+def test_a_page_of_similar_photos_names_those_without_a_label() -> None:
+    similar_photos = pd.DataFrame({"path": ["file:/a.jpg"], "label": [None], "distance": [0.5]})
+    assert "(no label), a.jpg: 0.50" in render_similar(b"", "photo.jpg", similar_photos, lambda path: b"")
 
 
 def test_a_faulty_table_or_pattern_stops_the_run_before_anything_is_written(root: Path, tmp_path: Path) -> None:
