@@ -13,6 +13,13 @@ from fruit_features.pipelines.ingestion.pipeline import create_pipeline as creat
 from fruit_features.pipelines.reduction.pipeline import create_pipeline as create_reduction
 from fruit_features.pipelines.reporting.pipeline import create_pipeline as create_reporting
 
+_LISTING_OF_A_VACUUM = {
+    "photos": "present_photos",
+    "metadata_mismatches": "present_metadata_mismatches",
+    "listing_counts": "present_listing_counts",
+}
+"""The listing of a vacuum is its own: a vacuum that is refused leaves that of the last run as it was."""
+
 
 def register_pipelines() -> dict[str, Pipeline]:
     """Return the stages by name, what is composed of them (the default run, `project`), and what is run on request."""
@@ -28,7 +35,6 @@ def register_pipelines() -> dict[str, Pipeline]:
         "embeddings": create_embeddings_pipeline(),
         "features": create_features_pipeline(),
         "compact": create_compaction(),
-        # The listing of a vacuum is its own: a vacuum that is refused leaves that of the last run as it was.
-        "vacuum": Pipeline(ingestion, outputs={"photos": "present_photos"}) + create_vacuum(),
+        "vacuum": Pipeline(ingestion, outputs=_LISTING_OF_A_VACUUM) + create_vacuum(),
         "__default__": ingestion + featurization + reduction + export + reporting,
     }

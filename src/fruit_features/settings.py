@@ -38,11 +38,16 @@ _PROJECT = Path(__file__).resolve().parents[2]
 CONFIG_LOADER_ARGS = {
     "base_env": "base",
     "default_run_env": "local",
-    "merge_strategy": {"parameters": "soft", "spark": "soft"},  # an environment states only what differs
+    "merge_strategy": {"parameters": "soft", "spark": "soft", "globals": "soft"},  # an environment states only what differs
     "custom_resolvers": {  # conf/emr takes its S3 roots and an endpoint from the environment
         "oc.env": oc.env,
         "is_set": lambda name: bool(os.environ.get(name)),
         "project_file": lambda name: str(_PROJECT / name),  # Java takes relative paths from where it was started
     },
-    "config_patterns": {"spark": ["spark*", "spark*/**"], "locks": ["locks*", "locks*/**"]},
+    "config_patterns": {
+        "spark": ["spark*", "spark*/**"],
+        "locks": ["locks*", "locks*/**"],
+        # A catalog cannot refer to parameters, but to globals: so it finds the file that ingestion.metadata names.
+        "globals": ["globals.yml", "parameters_ingestion.yml"],
+    },
 }

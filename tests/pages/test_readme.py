@@ -58,8 +58,10 @@ RUN_ELSEWHERE = "docs/tutorial.md"
 
 INTERNAL_DATASETS = {
     "images",
+    "metadata",
     "photo_reader",
     "photos",
+    "listing_counts",
     "pending_photos",
     "known_features",
     "pca_features@pandas",
@@ -217,6 +219,12 @@ def shell(demo_run: DemoRun, spark: SparkSession, tmp_path_factory: pytest.TempP
             (folder / label).mkdir(parents=True)
             for number in range(5):
                 shutil.copy(project / f"data/01_raw/sample/{label}/{number:02}.jpg", folder / label)
+    (labels,) = blocks("csv")
+    (home / "labels.csv").write_text(labels.text)
+    with (home / "complete.csv").open("w") as table:
+        table.writelines(
+            ["file_name\n", *(f"{label}/{number:02}.jpg\n" for label in ("Apple", "Kiwi") for number in range(5))]
+        )
     keras_home = home / "keras"
     (keras_home / "models").mkdir(parents=True)
     (home / "weights").mkdir()

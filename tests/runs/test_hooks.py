@@ -48,7 +48,7 @@ def load_context(**runtime_params: Any) -> KedroContext:
         ("image_root", "did you mean 'images_root'?"),
         ("outputroot", "did you mean 'output_root'?"),
         ("reductions", "did you mean 'reduction'?"),
-        ("x", "known: export, featurization, images_root, models_root, output_root, reduction, reporting"),
+        ("x", "known: export, featurization, images_root, ingestion, models_root, output_root, reduction, reporting"),
     ],
 )
 def test_a_parameter_that_nothing_reads_is_refused(name: str, hint: str) -> None:
@@ -111,7 +111,7 @@ def test_a_folder_without_photos_is_refused_and_what_is_there_is_counted(tmp_pat
     (tmp_path / "photos" / "Pear").mkdir(parents=True)
     for name in ("a.heic", "b.heic", "notes.txt", "_c.jpg", ".d.jpg"):
         (tmp_path / "photos" / "Pear" / name).touch()
-    message = r"there is no photo in it, but files that end in \.heic \(2\).*\.txt \(1\)"
+    message = r"there is no photo in it, but other files \(\.heic 2, \.\*\.jpg 1, \.txt 1, _\*\.jpg 1\)\."
     with pytest.raises(ValueError, match=message):
         look_for_photos(f"{tmp_path}/photos", "ingestion")
 
@@ -391,6 +391,8 @@ def test_the_report_counts_every_photo(full_run: Outputs, photo_tree: PhotoTree)
         "rejected": len(photo_tree.bad),
         "exported": len(photo_tree.good),
         "orientation_ignored": 0,
+        "left_out": {},
+        "metadata_mismatches": None,
     }
     assert sum(report["rejected_by_reason"].values()) == len(photo_tree.bad)
 
@@ -435,6 +437,7 @@ def test_a_run_that_featurizes_nothing_says_so(full_run: Outputs, photo_tree: Ph
         "reused": photo_tree.n_photos,
         "inferred": 0,
         "orientation_ignored": None,
+        "left_out": None,
     }
     assert report["images_per_second"] == 0.0
     assert report["pipelines"] == ["export"]

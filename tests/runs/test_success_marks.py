@@ -31,6 +31,7 @@ def test_tables_without_their_marks_give_the_same_results(
         "pca_features",
         "pca_features_csv",
         "rejected_images",
+        "metadata_mismatches",
     }
     for mark in marks:
         mark.unlink()

@@ -71,8 +71,8 @@ class Outputs:
     def report(self) -> str:
         return (self.root / "08_reporting" / "report.html").read_text(encoding="utf-8")
 
-    def counts(self) -> dict[str, int]:
-        counts: dict[str, int] = self.run_report()["counts"]
+    def counts(self) -> dict[str, Any]:
+        counts: dict[str, Any] = self.run_report()["counts"]
         return counts
 
     def copy_to(self, root: Path) -> Outputs:
@@ -98,9 +98,9 @@ def run_project(images_root: Path, outputs: Outputs, *pipelines: str, **paramete
     return outputs
 
 
-def load_catalog(images_root: Path, outputs: Outputs) -> DataCatalog:
+def load_catalog(images_root: Path, outputs: Outputs, **parameters: Any) -> DataCatalog:
     """The catalog that such a run would use."""
-    runtime_params = {"images_root": str(images_root), "output_root": str(outputs.root)}
+    runtime_params = {"images_root": str(images_root), "output_root": str(outputs.root), **parameters}
     with KedroSession.create(PROJECT, env="test", runtime_params=runtime_params) as session:
         return session.load_context().catalog  # type: ignore[attr-defined]
 

@@ -25,6 +25,7 @@ PROMISED = {  # what others rely on: name, place under output_root, type, format
     "pca_features@pandas": ("07_model_output/pca_features", "pandas.ParquetDataset", None),
     "pca_features_csv": ("07_model_output/pca_features_csv", "fruit_features.datasets.SwappedSparkDataset", "csv"),
     "rejected_images": ("07_model_output/rejected_images", "fruit_features.datasets.SwappedSparkDataset", "csv"),
+    "metadata_mismatches": ("07_model_output/metadata_mismatches", "fruit_features.datasets.SwappedSparkDataset", "csv"),
     "explained_variance": ("08_reporting/explained_variance.csv", "pandas.CSVDataset", None),
     "scree_plot": ("08_reporting/scree_plot.json", "plotly.JSONDataset", None),
     "pca_scatter": ("08_reporting/pca_scatter.json", "plotly.JSONDataset", None),
@@ -44,7 +45,7 @@ def catalog(env: str, **runtime_params: str) -> dict[str, dict[str, Any]]:
 
 def filepaths(config: dict[str, dict[str, Any]]) -> dict[str, str]:
     """Where every dataset lies; entries that begin with an underscore are parts of others."""
-    return {name: entry["filepath"] for name, entry in config.items() if not name.startswith("_") and "filepath" in entry}
+    return {name: entry["filepath"] for name, entry in config.items() if not name.startswith("_") and entry.get("filepath")}
 
 
 @pytest.fixture(autouse=True)
@@ -67,7 +68,7 @@ def test_photos_are_read_as_they_were_promised() -> None:
 
 
 def test_the_csv_has_a_header_and_is_replaced_by_every_run() -> None:
-    for name in ("pca_features_csv", "rejected_images"):
+    for name in ("pca_features_csv", "rejected_images", "metadata_mismatches"):
         save_args = catalog("base")[name]["save_args"]
         assert (save_args["header"], save_args["mode"]) == (True, "overwrite")
 

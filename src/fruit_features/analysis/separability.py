@@ -49,7 +49,7 @@ class Score:
 
 
 def score_classifiers(
-    features: NDArray[np.floating], labels: Sequence[str], seed: int, *, tolerance: float = 1e-4
+    features: NDArray[np.floating], labels: Sequence[str | None], seed: int, *, tolerance: float = 1e-4
 ) -> list[Score]:
     """Let both classifiers learn from three quarters of the photos, and score them on the rest.
 
@@ -57,7 +57,8 @@ def score_classifiers(
 
     Args:
         features: (n_photos, n_columns).
-        labels: Label of every photo. The only photo of a label is left out, as it cannot be learned and named as well.
+        labels: Label of every photo. The only photo of a label is left out, as it cannot be learned and named as well, and so
+            are photos without a label (None).
         seed: Seed of the split.
         tolerance: Where the fit of the linear probe stops. With many labels 1e-3 is several times as fast as scikit-learn's
             own choice, and moves the accuracy by less than another seed would.
@@ -86,11 +87,11 @@ def score_classifiers(
     return [Score(name, accuracy, n_train=len(train), n_test=len(test)) for name, accuracy in accuracies.items()]
 
 
-def split(labels: Sequence[str], seed: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+def split(labels: Sequence[str | None], seed: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Choose the photos to learn from and those to hold out, in proportion for every label unless there are too few for that.
 
     Args:
-        labels: Label of every photo.
+        labels: Label of every photo; those without one (None) are not chosen.
         seed: Seed of the choice.
 
     Returns:
@@ -100,17 +101,20 @@ def split(labels: Sequence[str], seed: int) -> tuple[NDArray[np.intp], NDArray[n
         UnmeasurableError: As `score_classifiers`.
 
     """
-    _, codes, counts = np.unique(np.asarray(labels, str), return_inverse=True, return_counts=True)
+    labelled = np.flatnonzero([label is not None for label in labels])
+    named = [label for label in labels if label is not None]
+    _, codes, counts = np.unique(np.asarray(named, str), return_inverse=True, return_counts=True)
     n_labels = int((counts > 1).sum())
     if n_labels < 2:  # noqa: PLR2004 - there is nothing to tell apart
         raise UnmeasurableError("fewer than two labels have two photos or more")
-    positions = np.flatnonzero(counts[codes] > 1)
+    is_learnable = counts[codes] > 1
+    positions, codes = labelled[is_learnable], codes[is_learnable]
     n_test = int(np.ceil(HELD_OUT * len(positions)))
     n_train = len(positions) - n_test
     if n_train < N_NEIGHBOURS:
         raise UnmeasurableError(f"{n_train} photos to learn from are too few for {NEIGHBOURS}")
     from sklearn.model_selection import train_test_split
 
-    stratified = codes[positions] if min(n_train, n_test) >= n_labels else None
+    stratified = codes if min(n_train, n_test) >= n_labels else None
     train, test = train_test_split(positions, test_size=n_test, random_state=seed, stratify=stratified)
     return train, test

@@ -54,7 +54,7 @@ def similar(photo: Path, top: int, page: Path | None, env: str | None, params: d
     from fruit_features.hooks.places import local_only, places
     from fruit_features.hooks.saved_files import refuse_damaged
     from fruit_features.spark.reducers import load_reduction
-    from fruit_features.terminal.wording import printable
+    from fruit_features.terminal.wording import NO_LABEL, printable
 
     with KedroSession.create(env=env, runtime_params=params) as session:
         context = session.load_context()  # type: ignore[attr-defined]
@@ -74,7 +74,7 @@ def similar(photo: Path, top: int, page: Path | None, env: str | None, params: d
     network = _network_of_the_export(reduction.fingerprint, catalog.load("networks"), parameters, (photo, env, params))
     content, decoding = photo.read_bytes(), parameters.decoding
     found = find_similar(content, exported, network=network, reduction=reduction, decoding=decoding, top=top)
-    labels = found["label"].map(printable)
+    labels = found["label"].fillna(NO_LABEL).map(printable)
     width = max(map(len, labels), default=0)
     for path, label, distance in zip(found["path"].map(printable), labels, found["distance"], strict=True):
         click.echo(f"{distance:10.3f}  {label:{width}}  {path}")
@@ -164,8 +164,11 @@ def render_similar(photo: bytes, name: str, similar: pd.DataFrame, read: Callabl
         read: Reads a photo's bytes by its path.
 
     """
+    from fruit_features.terminal.wording import NO_LABEL
+
     pictures = [_picture(photo, name)]
-    for path, label, distance in zip(similar["path"], similar["label"], similar["distance"], strict=True):
+    labels = similar["label"].fillna(NO_LABEL)
+    for path, label, distance in zip(similar["path"], labels, similar["distance"], strict=True):
         try:
             content = read(path)
         except OSError:  # it was there when the run exported it

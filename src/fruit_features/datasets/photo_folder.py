@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,13 +14,13 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import BinaryType
 
-from fruit_features.photos.tree import glob_to_regex, is_hidden, walk
+from fruit_features.photos.tree import glob_to_regex, is_hidden, kind_of_other, walk
 from fruit_features.storage import object_store
 
 if TYPE_CHECKING:
     import re
 
-    from pyspark.sql import DataFrame
+    from pyspark.sql import Column, DataFrame
 
 NOT_IN_XML = "the name has characters that a listing of S3 cannot carry: rename the object"
 
@@ -28,8 +29,16 @@ _S3 = frozenset({"s3", "s3a", "s3n"})
 
 @dataclass
 class _Listing:
-    """Four columns, with an entry for each photo: path, modification time in milliseconds, length in bytes, error."""
+    """Four columns, with an entry for each photo: path, modification time in milliseconds, length in bytes, error.
 
+    Attributes:
+        root: What every path begins with, and what is below it is the name of the file.
+        left_out: How many files and hidden folders are not taken for photos, by kind.
+
+    """
+
+    root: str
+    left_out: Counter[str]
     paths: list[str] = field(default_factory=list)
     modified: list[int] = field(default_factory=list)
     lengths: list[int] = field(default_factory=list)
@@ -37,7 +46,7 @@ class _Listing:
 
 
 class PhotoFolderDataset(SparkDatasetV2):  # type: ignore[misc]
-    """`SparkDatasetV2` of the format binaryFile, with one more column: why a file can be no photo, whatever is in it.
+    """`SparkDatasetV2` of the format binaryFile, with two more columns: the path below the folder, and an error.
 
     Spark's own listing follows links to the parents of a folder, leaves out names that are not UTF-8 and files of no bytes,
     takes a named pipe for an empty file, and asks S3 for every object by itself. So photos are listed here: those in folders
@@ -46,9 +55,16 @@ class PhotoFolderDataset(SparkDatasetV2):  # type: ignore[misc]
 
     `load_args.pathGlobFilter` is required: it is what the names of photos match.
 
-    Loads path, modificationTime, length, content (read only if it is asked for; null for a file that cannot be read), and
-    error.
+    Loads path, modificationTime, length, content (read only if it is asked for; null for a file that cannot be read), error
+    (why a file can be no photo, whatever is in it; null for a file), and file_name (the path below the folder, with slashes).
+
+    Attributes:
+        left_out: How many files and hidden folders the last load did not take for photos, by what `photos.tree.kind_of_other`
+            calls them; None before the first load, and where Spark lists.
+
     """
+
+    left_out: Counter[str] | None = None
 
     def _load(self) -> DataFrame:
         is_photo = glob_to_regex(self._load_args["pathGlobFilter"])
@@ -57,8 +73,11 @@ class PhotoFolderDataset(SparkDatasetV2):  # type: ignore[misc]
         elif self._protocol in _S3:
             listing = _list_bucket(self._spark_path, is_photo)
         else:
+            self.left_out = None
             loaded: DataFrame = super()._load()
-            return loaded.withColumn("error", F.lit(None).cast("string"))
+            error, file_name = F.lit(None).cast("string"), _below_folder(self._spark_path)
+            return loaded.withColumns({"error": error, "file_name": file_name})
+        self.left_out = listing.left_out
         table = pa.table(
             {
                 "path": pa.array(listing.paths, pa.string()),
@@ -74,27 +93,45 @@ class PhotoFolderDataset(SparkDatasetV2):  # type: ignore[misc]
             "length",
             F.udf(_read, BinaryType())("path", "error").alias("content"),
             "error",
+            F.expr(f"substring(path, {len(listing.root) + 1})").alias("file_name"),
         )
 
 
 def _list_folder(folder: str, is_photo: re.Pattern[str]) -> _Listing:
     tree = walk(Path(folder), is_photo)
-    return _Listing([f"file:{path}" for path in tree.paths], tree.modified, tree.lengths, tree.errors)
+    root = "file:" + tree.root.rstrip("/") + "/"
+    return _Listing(root, tree.others, [f"file:{path}" for path in tree.paths], tree.modified, tree.lengths, tree.errors)
 
 
 def _list_bucket(root: str, is_photo: re.Pattern[str]) -> _Listing:
     """List photos under a root on S3; names below it are passed over if they begin with a dot or an underscore."""
     bucket, prefix = object_store.split(root)
-    listing = _Listing()
+    listing = _Listing(f"{root.partition('://')[0]}://{bucket}/{prefix}", Counter())
+    hidden_folders: set[str] = set()
     for found in object_store.list_objects(root):
-        names = found.key.removeprefix(prefix).split("/")
-        if not is_photo.fullmatch(names[-1]) or any(map(is_hidden, names)):
+        *folders, name = found.key.removeprefix(prefix).split("/")
+        hidden = next((depth for depth, folder in enumerate(folders, start=1) if is_hidden(folder)), None)
+        if hidden is not None:  # S3 knows no folders: one that is hidden is found again with every object in it
+            hidden_folders.add("/".join(folders[:hidden]))
+            continue
+        if not name:  # an object that stands for an empty folder
+            continue
+        if not is_photo.fullmatch(name) or is_hidden(name):
+            listing.left_out[kind_of_other(name)] += 1
             continue
         listing.paths.append(f"{root.partition('://')[0]}://{bucket}/{found.key}")
         listing.modified.append(int(found.modified.timestamp()) * 1000)  # in whole seconds, as S3 tells of one object
         listing.lengths.append(found.length if found.is_known else 0)
         listing.errors.append(None if found.is_known else NOT_IN_XML)
+    listing.left_out.update(kind_of_other(folder, is_folder=True) for folder in hidden_folders)
     return listing
+
+
+def _below_folder(folder: str) -> Column:
+    """Cut the folder off Spark's paths, in which scheme and host may be spelled in another way than in the folder's name."""
+    without_host = F.regexp_replace("path", r"^[A-Za-z0-9+.-]+:(//[^/]*)?", "")
+    below = folder.partition("://")[2].partition("/")[2].strip("/")
+    return F.substr(without_host, F.lit(len(f"/{below}/" if below else "/") + 1))
 
 
 def _read(path: str, error: str | None) -> bytes | None:

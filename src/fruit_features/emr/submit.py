@@ -40,7 +40,16 @@ ENVIRONMENT = "environment-{machine}.tar.gz"
 ENV = "emr"
 """The environment of `conf` that a job runs in."""
 
-_PLACES = ("images", "networks", "run_report", "pca_features_csv", "rejected_images", "explained_variance", "report")
+_PLACES = (
+    "images",
+    "networks",
+    "run_report",
+    "pca_features_csv",
+    "rejected_images",
+    "metadata_mismatches",
+    "explained_variance",
+    "report",
+)
 
 SECONDS_BETWEEN_CHECKS = 5.0
 SECONDS_BETWEEN_LINES = 60.0

@@ -21,7 +21,9 @@ def places(context: KedroContext, catalog: Mapping[str, Any] | None = None) -> d
     """
     entries = context.config_loader["catalog"] if catalog is None else catalog
     paths = {
-        name: str(entry["filepath"]) for name, entry in entries.items() if isinstance(entry, dict) and "filepath" in entry
+        name: str(entry["filepath"])
+        for name, entry in entries.items()
+        if isinstance(entry, dict) and entry.get("filepath") is not None  # `metadata` has none if no table is given
     }
     return {name: path if "://" in path else str(context.project_path / path) for name, path in paths.items()}
 

@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     from kedro.framework.context import KedroContext
     from kedro.pipeline import Pipeline
 
-_OTHERWISE_CHECKED: Final = frozenset({"images", "networks", "network"})
-"""No run saves photos, and broken ones are rejected. Networks hold digests of their own, which are copied with them."""
+_OTHERWISE_CHECKED: Final = frozenset({"images", "metadata", "networks", "network"})
+"""No run saves photos or the table of labels, and broken photos are rejected.
+
+Networks hold digests of their own, which are copied with them."""
 
 _N_NAMED: Final = 5
 """Damaged files that an error names: it has to fit on a screen."""

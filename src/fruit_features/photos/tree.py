@@ -33,16 +33,18 @@ class PhotoTree:
     The four lists of photos have an entry for each file, in the order in which it was found.
 
     Attributes:
+        root: Absolute path of the folder, as `spell` spells it: every path begins with it and a slash.
         paths: Absolute paths, as `spell` spells them.
         lengths: Bytes; 0 where there is an error.
         modified: As `modified_at` tells it; 0 where a link leads nowhere.
         errors: Why it can be no photo, whatever is in it; None for a file.
-        others: Endings of files that are not named as photos are, and how many have each.
+        others: How many files and hidden folders are not taken for photos, by what `kind_of_other` calls them.
         ignored: Files and folders whose names begin with an underscore.
         repeated: Links to what is listed by another path already, and what they lead to.
 
     """
 
+    root: str = ""
     paths: list[str] = field(default_factory=list)
     lengths: list[int] = field(default_factory=list)
     modified: list[int] = field(default_factory=list)
@@ -83,8 +85,8 @@ def walk(root: Path, is_photo: re.Pattern[str]) -> PhotoTree:
         OSError: A folder cannot be listed: `filename` says which.
 
     """
-    tree = PhotoTree()
     top = os.path.normpath(root.absolute())
+    tree = PhotoTree(spell(top))
     folders: dict[tuple[object, ...], str] = {}  # where each folder was found
     links_to_folders, links_to_files = [top], []
     while links_to_folders:
@@ -100,7 +102,7 @@ def walk(root: Path, is_photo: re.Pattern[str]) -> PhotoTree:
                 elif is_photo.fullmatch(Path(path).name):
                     links_to_files.append((path, target_status))
                 else:
-                    tree.others[_ending(path)] += 1
+                    tree.others[kind_of_other(path)] += 1
     targets: dict[tuple[object, ...], str] = {}
     for path, target_status in sorted(links_to_files, key=lambda link: link[0]):
         if target_status is None:
@@ -134,6 +136,7 @@ def _list_below(
         below = []
         for entry in entries:
             if is_hidden(entry.name):
+                tree.others[kind_of_other(entry.name, is_folder=entry.is_dir(follow_symlinks=False))] += 1
                 if entry.name.startswith("_"):
                     tree.ignored.append(spell(entry.path))
             elif entry.is_symlink():
@@ -147,7 +150,7 @@ def _list_below(
             elif is_photo.fullmatch(entry.name):
                 _add_file(entry, tree)
             else:
-                tree.others[_ending(entry.name)] += 1
+                tree.others[kind_of_other(entry.name)] += 1
         pending += reversed(below)
 
 
@@ -199,8 +202,25 @@ def is_hidden(name: str) -> bool:
     return name.startswith(".") or (name.startswith("_") and "=" not in name)
 
 
-def _ending(path: str) -> str:
-    return spell(Path(path).suffix or Path(path).name)
+def kind_of_other(path: str, *, is_folder: bool = False) -> str:
+    """Name the kind of a file or hidden folder that is not taken for a photo: all of one kind are counted together.
+
+    Args:
+        path: Its path, or its name alone.
+        is_folder: Whether it is a folder.
+
+    Returns:
+        The ending in lower case (`.txt`), the name where there is no ending (`README`, `.DS_Store`), the name and a slash
+        for a folder (`.git/`). A hidden file with an ending (`._1.jpg`) keeps its first character (`.*.jpg`), as it is left
+        out for its beginning and not for its ending.
+
+    """
+    name, ending = Path(path).name, Path(path).suffix.lower()
+    if is_folder:
+        return spell(f"{name}/")
+    if not ending:
+        return spell(name)
+    return spell(f"{name[0]}*{ending}" if is_hidden(name) else ending)
 
 
 def glob_to_regex(glob: str) -> re.Pattern[str]:

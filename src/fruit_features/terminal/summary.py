@@ -8,7 +8,7 @@ import rich
 from rich.text import Text
 
 from fruit_features.photos.reasons import group_reasons
-from fruit_features.terminal.wording import speed
+from fruit_features.terminal.wording import most_frequent, speed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 
 MAX_REASONS = 5
 """Reasons for rejects that are shown, without their numbers; `rejected_images` has them all."""
+
+
+MAX_KINDS = 4
+"""Kinds of files that are no photos and are shown with their numbers; `run_report` has more."""
 
 
 def show(
@@ -30,7 +34,8 @@ def show(
 
     Args:
         run_report: counts, rejected_by_reason, components, images_per_second, seconds_per_node.
-        places: Where `pca_features_csv`, `rejected_images`, `explained_variance` and, if it was drawn, `report` lie.
+        places: Where `pca_features_csv`, `rejected_images`, `explained_variance`, `metadata_mismatches` (if there are
+            any) and, if it was drawn, `report` lie.
         console: Rich's, by default the one of this process.
         seconds: What the whole run took by the clock. Where that is not known, as of a run on another machine, the seconds of
             all nodes are added up.
@@ -38,10 +43,14 @@ def show(
     """
     console = console or rich.get_console()
     counts, per_second = run_report["counts"], run_report["images_per_second"]
+    # A run that listed no photos counts neither of the two, and nor did runs of earlier versions.
+    left_out, n_mismatches = counts.get("left_out") or {}, counts.get("metadata_mismatches") or 0
     reasons = list(group_reasons(run_report["rejected_by_reason"]).items())
     others = sum(count for _, count in reasons[MAX_REASONS:])
     rows = [
         ("photos listed", counts["listed"], ""),
+        *([("not photos", sum(left_out.values()), most_frequent(left_out, MAX_KINDS))] if left_out else []),
+        *([("not as in table", n_mismatches, places["metadata_mismatches"])] if n_mismatches else []),
         ("  featurized now", counts["featurized"], speed(per_second) if per_second else ""),
         ("  reused", counts["reused"], ""),
         *_turned(counts.get("orientation_ignored")),

@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 _WHOLE_NUMBERS_FROM = 100
 """A speed below this is written with one decimal: 48.1 a second says more than 48, and 227.3 no more than 227."""
+
+
+NO_LABEL = "(no label)"
+"""Stands for the label of photos that have none, in plots, pages and in the terminal; in tables it is null."""
 
 
 def count_of(number: int, noun: str) -> str:
@@ -21,6 +30,20 @@ def duration(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+def most_frequent(counts: Mapping[str, int], n_shown: int) -> str:
+    """Write how often each name occurs, the most frequent first: `.txt 12, .mp4 3, and 2 more`.
+
+    Args:
+        counts: Numbers of things by name.
+        n_shown: How many names are written; the things of all others are added up.
+
+    """
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    shown = [f"{printable(name)} {count:,}" for name, count in ordered[:n_shown]]
+    n_more = sum(count for _, count in ordered[n_shown:])
+    return ", ".join([*shown, *([f"and {n_more:,} more"] if n_more else [])])
 
 
 def printable(text: str) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fruit_features.pipelines.ingestion.nodes import list_photos
+from tests.support.listing import list_by_folder
 from tests.support.runs import Outputs, load_catalog
 
 if TYPE_CHECKING:
@@ -27,4 +27,4 @@ def images(spark: SparkSession, photo_tree: PhotoTree, tmp_path: Path) -> DataFr
 @pytest.fixture
 def photos(images: DataFrame) -> DataFrame:
     """The listing of `photo_tree`."""
-    return list_photos(images)
+    return list_by_folder(images)

@@ -75,6 +75,16 @@ def test_the_only_photo_of_a_label_is_left_out() -> None:
     assert {score.n_train + score.n_test for score in scores} == {30}
 
 
+def test_photos_without_a_label_are_left_out() -> None:
+    features, labels = clouds(3, 10)
+    unlabelled = [None if position % 2 else label for position, label in enumerate(labels)]
+    train, test = split(unlabelled, 0)
+    assert sorted([*train, *test]) == [position for position, label in enumerate(unlabelled) if label is not None]
+    every_other = np.arange(0, len(labels), 2)
+    expected = score_classifiers(features[every_other], [labels[position] for position in every_other], 0)
+    assert score_classifiers(features, unlabelled, 0) == expected
+
+
 def test_more_labels_than_held_out_photos_are_measured_all_the_same() -> None:
     features, labels = clouds(20, 2)
     for score in score_classifiers(features, labels, 0):

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fruit_features.photos.tree import BROKEN_LINK, NOT_UTF8, PhotoTree, glob_to_regex, walk
+from fruit_features.photos.tree import BROKEN_LINK, NOT_UTF8, PhotoTree, glob_to_regex, kind_of_other, walk
 
 IS_PHOTO = re.compile(r".*\.jpg")
 
@@ -115,6 +115,23 @@ def test_hidden_names_are_left_out_and_underscores_are_told(tmp_path: Path) -> N
     tree = walk(make(tmp_path, "_a/1.jpg .b/2.jpg c/_3.jpg c/.4.jpg label=_x/5.jpg"), IS_PHOTO)
     assert names(tree, tmp_path) == ["label=_x/5.jpg"]
     assert tree.ignored == [str(tmp_path / "_a"), str(tmp_path / "c" / "_3.jpg")]
+    assert tree.others == {"_a/": 1, ".b/": 1, "_*.jpg": 1, ".*.jpg": 1}
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("a/b.TXT", ".txt"),
+        ("a.tar.gz", ".gz"),
+        ("README", "README"),
+        (".DS_Store", ".DS_Store"),
+        ("._0.JPG", ".*.jpg"),
+        ("_notes.txt", "_*.txt"),
+        ("label=_x.txt", ".txt"),
+    ],
+)
+def test_what_is_no_photo_is_counted_by_its_ending(name: str, kind: str) -> None:
+    assert kind_of_other(name) == kind
 
 
 def test_the_folder_may_be_a_link_and_be_spelled_in_a_roundabout_way(tmp_path: Path) -> None:

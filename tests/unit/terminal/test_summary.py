@@ -13,12 +13,21 @@ PLACES = {
     "pca_features_csv": "s3a://bucket/[bold]/pca_features_csv",
     "rejected_images": f"/data/{'long/' * 60}rejected_images",
     "explained_variance": "/data/explained_variance.csv",
+    "metadata_mismatches": "/data/metadata_mismatches",
 }
 
 
-def shown(reasons: dict[str, int], *, speed: float = 12.5, seconds: float | None = 1234.6, **places: str) -> str:
+def shown(
+    reasons: dict[str, int],
+    *,
+    speed: float = 12.5,
+    seconds: float | None = 1234.6,
+    counts: dict[str, Any] | None = None,
+    **places: str,
+) -> str:
+    listed = {"listed": 12_345, "featurized": 345, "reused": 12_000, "rejected": 45, "exported": 12_300}
     report: dict[str, Any] = {
-        "counts": {"listed": 12_345, "featurized": 345, "reused": 12_000, "rejected": 45, "exported": 12_300},
+        "counts": listed | (counts or {}),
         "rejected_by_reason": reasons,
         "components": 54,
         "images_per_second": speed,
@@ -44,6 +53,19 @@ def test_every_count_is_shown_with_the_place_of_its_photos() -> None:
         ["components", "kept", "54", PLACES["explained_variance"]],
         ["seconds", "1,235", "for", "the", "whole", "run,", "with", "Spark's", "start"],
     ]
+
+
+def test_what_was_not_taken_for_a_photo_is_one_line() -> None:
+    left_out = {".txt": 1_200, ".mp4": 3, "[red]\x1b": 3, ".a": 2, ".b": 1, ".c": 1}
+    lines = [" ".join(row) for row in rows(shown({}, counts={"left_out": left_out}))]
+    assert lines[1] == r"not photos 1,210 .txt 1,200, .mp4 3, [red]\x1b 3, .a 2, and 2 more"
+    for nothing in ({}, {"left_out": {}}, {"left_out": None, "metadata_mismatches": None}, {"metadata_mismatches": 0}):
+        assert "not" not in shown({}, counts=nothing)
+
+
+def test_names_that_differ_from_the_table_are_counted() -> None:
+    lines = [" ".join(row) for row in rows(shown({}, counts={"metadata_mismatches": 7}))]
+    assert "not as in table 7 /data/metadata_mismatches" in lines
 
 
 def test_seconds_of_a_run_that_nobody_timed_are_those_of_its_nodes() -> None:

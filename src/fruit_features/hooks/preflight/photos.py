@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from fruit_features.analysis.pca import MIN_PHOTOS
 from fruit_features.hooks.places import local_only
 from fruit_features.photos.tree import PhotoTree, spell, walk
-from fruit_features.terminal.wording import count_of
+from fruit_features.terminal.wording import count_of, most_frequent
 
 if TYPE_CHECKING:
     import re
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_N_ENDINGS_SHOWN = 5
+_N_KINDS_SHOWN = 5
 
 
 def check_photos(pipeline: Pipeline, places: dict[str, str], is_photo: re.Pattern[str]) -> None:
@@ -95,8 +95,8 @@ def _check_number(tree: PhotoTree, n_needed: int, images_root: Path) -> None:
             f"images_root={images_root}: there is one photo, and a PCA needs at least {MIN_PHOTOS}. Add photos, or "
             "project this one into the space of an earlier run: kedro run --pipelines project (see docs/how-to.md)"
         )
-    endings = ", ".join(f"{ending} ({count})" for ending, count in tree.others.most_common(_N_ENDINGS_SHOWN))
-    found = [f"files that end in {endings}"] if endings else []
+    others = most_frequent(tree.others, _N_KINDS_SHOWN)
+    found = [f"other files ({others})"] if others else []
     if tree.paths:
         found.append(f"{count_of(len(tree.paths), 'path')} that cannot be read, such as {tree.paths[0]}: {tree.errors[0]}")
     raise ValueError(

@@ -22,7 +22,17 @@ STAGES: Final = ("ingestion", "featurization", "reduction", "export", "reporting
 """Pipelines that write tables for others, in the order in which they run."""
 
 _MAY_BE_ABSENT: Final = frozenset(
-    {"images", "photo_reader", "networks", "known_photos", "known_features", "photo_index", "feature_store", "run_record"}
+    {
+        "images",
+        "metadata",
+        "photo_reader",
+        "networks",
+        "known_photos",
+        "known_features",
+        "photo_index",
+        "feature_store",
+        "run_record",
+    }
 )
 """Inputs that no stage writes, or that are not there yet in a first run."""
 

@@ -21,7 +21,7 @@ from fruit_features.spark.feature_store import names_of, usable_features
 from fruit_features.spark.reducers import load_reduction
 from fruit_features.spark.sampling import hash_of_path, is_sampled
 from fruit_features.spark.thumbnails import THUMBNAIL_SCHEMA, PhotoShrinker
-from fruit_features.terminal.wording import count_of
+from fruit_features.terminal.wording import NO_LABEL, count_of
 
 MAX_BARS = 60
 """Labels or reasons that a bar chart shows; more would be too thin to read."""
@@ -98,7 +98,7 @@ def plot_scatter(pca_features: DataFrame, parameters: ReportingParameters) -> go
     is_whole = n_photos <= parameters.max_scatter_points
     shown = count_of(n_photos, "photo") if is_whole else f"a sample of {len(points):,} of {n_photos:,} photos"
     points["photo"] = [_as_text(path.rsplit("/", 1)[-1]) for path in points["path"]]
-    points["label"] = [_as_text(label) for label in points["label"]]
+    points["label"] = [_as_text(label) for label in points["label"].fillna(NO_LABEL)]
     figure = px.scatter(
         points,
         x=axes[0],
@@ -129,7 +129,7 @@ def plot_class_counts(featurized_photos: DataFrame) -> go.Figure:
     """
     by_label = featurized_photos.groupBy("label")
     counts = by_label.agg(F.count("*").alias("photos"), F.count("error").alias("rejected")).toPandas()
-    largest = counts.fillna({"label": ""}).sort_values(["photos", "label"], ascending=[False, True])[:MAX_BARS]
+    largest = counts.fillna({"label": NO_LABEL}).sort_values(["photos", "label"], ascending=[False, True])[:MAX_BARS]
     names = [_as_text(label) for label in largest["label"]]
     figure = go.Figure()
     outcomes = {"exported": largest["photos"] - largest["rejected"], "rejected": largest["rejected"]}
@@ -142,7 +142,7 @@ def plot_class_counts(featurized_photos: DataFrame) -> go.Figure:
             marker_color=_COLOURS[outcome],
             hovertemplate="%{y}: %{x:,}",
         )
-    title = f"{count_of(counts['photos'].sum(), 'photo')} of {count_of(len(counts), 'label')}"
+    title = f"{count_of(counts['photos'].sum(), 'photo')} of {count_of(counts['label'].nunique(), 'label')}"
     return _lay_out_bars(figure, largest["label"].tolist(), title + _leaving_out(len(counts), "labels"))
 
 
@@ -182,12 +182,15 @@ def measure_quality(
 
     Returns:
         A row per kind of features and classifier: features, n_columns, classifier, accuracy (of the held-out photos, in
-        [0, 1]), n_train, n_test (numbers of photos), note. Where nothing could be measured, one row with a note that says why.
+        [0, 1]), n_train, n_test (numbers of photos, all of which have a label), note. Where nothing could be measured, one row
+        with a note that says why.
 
     """
     if parameters.max_quality_photos == 0:
         return _unmeasured("Not measured: reporting.max_quality_photos is 0")
-    is_measured = is_sampled(parameters.max_quality_photos, pca_features.count(), parameters.seed)
+    is_labelled = F.col("label").isNotNull()
+    n_labelled = pca_features.where(is_labelled).count()
+    is_measured = is_labelled & is_sampled(parameters.max_quality_photos, n_labelled, parameters.seed)
     columns = F.array(*_components(pca_features)).alias("features")
     components = pca_features.where(is_measured).select("path", "label", columns)
     features = usable_features(featurized_photos.where(is_measured), feature_store).select("path", "label", "features")

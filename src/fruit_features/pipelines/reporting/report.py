@@ -16,6 +16,7 @@ from plotly.offline import get_plotlyjs
 from fruit_features.pages import render_page
 from fruit_features.parameters import flatten
 from fruit_features.pipelines.reporting.run_record import RunRecord
+from fruit_features.terminal.wording import NO_LABEL, most_frequent
 
 _NEUTRAL = {
     "template": "plotly_white",
@@ -26,6 +27,9 @@ _NEUTRAL = {
     "modebar": {"bgcolor": "rgba(0,0,0,0)", "color": "#a0a0a0", "activecolor": "#606060"},
     "margin": {"t": 70, "b": 50, "r": 20},
 }
+_MAX_KINDS = 10
+"""Kinds of files that are no photos and are named with their numbers."""
+
 _GRID = {"gridcolor": "rgba(128,128,128,0.25)", "zerolinecolor": "rgba(128,128,128,0.5)"}
 """Figures without a ground of their own, readable on a light page and on a dark one."""
 
@@ -50,7 +54,7 @@ def render_report(
         class_counts: Photos by label.
         rejects_by_reason: Rejected photos by reason.
         quality: features, n_columns, classifier, accuracy, n_train, n_test, note.
-        contact_sheet: label, n_photos, path, thumbnail (JPEG or None): photos of a label lie together.
+        contact_sheet: label (None: no label), n_photos, path, thumbnail (JPEG or None): photos of a label lie together.
         rejected_sample: path, label, reason.
         run_record: What the run has counted and timed so far.
 
@@ -59,6 +63,7 @@ def render_report(
 
     """
     run = run_record.describe()
+    counts = run["counts"]
     measured = quality.dropna(subset="accuracy")
     return render_page(
         "fruit_features.pipelines.reporting",
@@ -73,9 +78,11 @@ def render_report(
         quality_note=quality["note"].iloc[0] if measured.empty else "",
         contact_sheet=[
             (label, photos["n_photos"].iloc[0], photos.to_dict("records"))
-            for label, photos in contact_sheet.groupby("label", sort=False)
+            for label, photos in contact_sheet.fillna({"label": NO_LABEL}).groupby("label", sort=False)
         ],
-        rejected_sample=rejected_sample.to_dict("records"),
+        rejected_sample=rejected_sample.fillna({"label": NO_LABEL}).to_dict("records"),
+        left_out=most_frequent(counts["left_out"], _MAX_KINDS) if counts.get("left_out") else "",
+        n_mismatches=counts.get("metadata_mismatches") or 0,
         run=run,
         longest=max(run["seconds_per_node"].values(), default=0.0) or 1.0,
         parameters=flatten(run["parameters"]),

@@ -6,7 +6,10 @@ import importlib.metadata
 import platform
 import time
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _REPORTED_PACKAGES = ("fruit-features", "kedro", "openvino", "numpy", "scikit-learn", "pillow", "pyarrow")
 
@@ -20,6 +23,10 @@ class RunRecord:
         pipelines: Names of the pipelines that are run.
         featurization_counts: featurized, reused and others, once this run has counted them; empty until then.
         photo_counts: listed, exported and others, once this run has counted them; empty until then.
+        listing_counts: not_in_folder and not_in_table, once this run has listed the photos: how many names only the table of
+            labels or only the folder has, None without a table; empty until then.
+        left_out: How many files and hidden folders were not taken for photos, by kind, once this run has listed the photos;
+            None until then, and where Spark lists them.
         fingerprint: Fingerprint of the network that the results are of, once that is known.
 
     """
@@ -28,6 +35,8 @@ class RunRecord:
     pipelines: list[str]
     featurization_counts: dict[str, Any] = field(default_factory=dict)
     photo_counts: dict[str, Any] = field(default_factory=dict)
+    listing_counts: dict[str, int | None] = field(default_factory=dict)
+    left_out: dict[str, int] | None = None
     fingerprint: str | None = None
     _node_spans: dict[str, list[float]] = field(default_factory=dict)
 
@@ -57,6 +66,8 @@ class RunRecord:
                 "rejected": counted.get("rejected"),
                 "exported": counted.get("exported"),
                 "orientation_ignored": counted.get("orientation_ignored"),
+                "left_out": self.left_out,
+                "metadata_mismatches": _total(self.listing_counts),
             },
             "rejected_by_reason": counted.get("rejected_by_reason"),
             "components": counted.get("components"),
@@ -68,3 +79,9 @@ class RunRecord:
             "versions": {"python": platform.python_version(), "pyspark": pyspark.__version__}  # a cluster brings its own
             | {name: importlib.metadata.version(name) for name in _REPORTED_PACKAGES},
         }
+
+
+def _total(counts: Mapping[str, int | None]) -> int | None:
+    """Add numbers up; None if there are none that have been counted."""
+    counted = [count for count in counts.values() if count is not None]
+    return sum(counted) if counted else None

@@ -33,9 +33,9 @@ from fruit_features.pipelines.featurization.nodes import (
     sample_calibration_photos,
     vacuum_store,
 )
-from fruit_features.pipelines.ingestion.nodes import list_photos
 from fruit_features.spark import chunks, feature_store
 from fruit_features.spark.feature_store import FACTS, N_SLOTS, UNREADABLE
+from tests.support.listing import list_by_folder
 from tests.support.photos import encoded, fruit
 from tests.support.runs import Outputs, as_path, load_catalog
 
@@ -303,7 +303,7 @@ def test_a_content_at_two_paths_has_one_row_of_features(
         path = tmp_path / "photos" / f"Label {number % 5}" / f"{number}.jpg"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(encoded(fruit("Pear", number % 3), "JPEG"))
-    photos = list_photos(load_catalog(tmp_path / "photos", Outputs(tmp_path)).load("images"))
+    photos = list_by_folder(load_catalog(tmp_path / "photos", Outputs(tmp_path)).load("images"))
     store.featurize(store.pending(photos, tiny_network), tiny_network, parameters)
     assert len(store.sizes) > 1, "copies lie in one chunk and in several"
     assert (len(store.index_rows), len(store.store_rows)) == (24, 3)
@@ -330,7 +330,7 @@ def test_a_content_that_was_swapped_under_the_same_length_and_time_is_rejected_w
     path.parent.mkdir(parents=True)
     path.write_bytes(encoded(fruit("Pear", 0), "BMP"))
     times = (path.stat().st_atime_ns, path.stat().st_mtime_ns)
-    photos = list_photos(load_catalog(tmp_path / "photos", Outputs(tmp_path)).load("images")).localCheckpoint()
+    photos = list_by_folder(load_catalog(tmp_path / "photos", Outputs(tmp_path)).load("images")).localCheckpoint()
     store.featurize(store.pending(photos, tiny_network), tiny_network, parameters)
     path.write_bytes(encoded(fruit("Pear", 1), "BMP"))
     os.utime(path, ns=times)
@@ -392,7 +392,7 @@ def test_a_photo_that_is_too_long_for_spark_stops_no_run(
     (folder / "good.jpg").write_bytes(encoded(fruit("Pear", 0), "JPEG"))
     with (folder / "huge.tif").open("wb") as huge:
         huge.truncate(2**31 + 1)  # sparse: takes no room on the disk
-    photos = list_photos(load_catalog(folder.parent, Outputs(tmp_path)).load("images"))
+    photos = list_by_folder(load_catalog(folder.parent, Outputs(tmp_path)).load("images"))
     store.featurize(store.pending(photos, tiny_network), tiny_network, parameters)
     outcomes = collect_outcomes(photos, store.index, store.features, tiny_network).collect()
     errors = {as_path(row["path"]).name: row["error"] for row in outcomes}
@@ -403,7 +403,7 @@ def test_a_photo_that_vanished_since_the_listing_is_rejected(
     photo_tree: PhotoTree, tmp_path: Path, tiny_network: Network, parameters: FeaturizationParameters, store: Store
 ) -> None:
     root = shutil.copytree(photo_tree.root / "Pear", tmp_path / "photos" / "Pear").parent
-    photos = list_photos(load_catalog(root, Outputs(tmp_path)).load("images")).localCheckpoint()
+    photos = list_by_folder(load_catalog(root, Outputs(tmp_path)).load("images")).localCheckpoint()
     (root / "Pear" / "03.jpg").unlink()
     store.featurize(store.pending(photos, tiny_network), tiny_network, parameters)
     assert len(store.index_rows) == photos.where("error IS NULL").count() - 1
@@ -422,7 +422,7 @@ def test_the_exif_orientation_is_applied_where_the_parameters_say_so(
     gradient = Image.linear_gradient("L").convert("RGB")
     (folder / "turned.jpg").write_bytes(encoded(gradient, "JPEG", exif=exif))
     (folder / "plain.jpg").write_bytes(encoded(gradient, "JPEG"))
-    photos = list_photos(load_catalog(folder.parent, Outputs(tmp_path)).load("images"))
+    photos = list_by_folder(load_catalog(folder.parent, Outputs(tmp_path)).load("images"))
 
     def features(*, apply_exif_orientation: bool) -> dict[str, list[float]]:
         chosen = parameters.model_copy(update={"apply_exif_orientation": apply_exif_orientation})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fruit_features.pipelines.ingestion.nodes import list_photos
+from tests.support.listing import list_by_folder
 from tests.support.photos import COLOURS, encoded, fruit
 from tests.support.runs import Outputs, as_path, load_catalog
 
@@ -32,7 +32,7 @@ def test_the_label_is_the_innermost_folder(spark: SparkSession, tmp_path: Path) 
     photo = tmp_path / "photos" / "Training" / "Kiwi" / "1.jpg"
     photo.parent.mkdir(parents=True)
     photo.write_bytes(encoded(fruit("Pear", 0), "JPEG"))
-    (row,) = list_photos(load_catalog(tmp_path / "photos", Outputs(tmp_path)).load("images")).collect()
+    (row,) = list_by_folder(load_catalog(tmp_path / "photos", Outputs(tmp_path)).load("images")).collect()
     assert row["label"] == "Kiwi"
 
 
@@ -57,5 +57,5 @@ def test_extensions_count_in_any_case_and_other_files_do_not(spark: SparkSession
     folder.mkdir(parents=True)
     for name in names | {"a.jpg.txt", "jpg", "b.svg", "c.mp4", "Thumbs.db"}:
         (folder / name).write_bytes(b"content")
-    listed = list_photos(load_catalog(tmp_path / "photos", Outputs(tmp_path)).load("images")).collect()
+    listed = list_by_folder(load_catalog(tmp_path / "photos", Outputs(tmp_path)).load("images")).collect()
     assert sorted(as_path(row["path"]).name for row in listed) == sorted(names)

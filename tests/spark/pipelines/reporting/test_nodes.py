@@ -147,6 +147,13 @@ def test_the_scatter_of_one_component_is_drawn(spark: SparkSession) -> None:
     assert {(x, y) for _, x, y in shown.values()} == {(float(number), float(number)) for number in range(4)}
 
 
+def test_photos_without_a_label_have_a_colour_of_their_own(spark: SparkSession) -> None:
+    photos = projected(spark, 8).withColumn("label", F.when(F.col("label") != "label 1", F.col("label")))
+    shown = points(plot_scatter(photos, parameters()))
+    assert {label for label, _, _ in shown.values()} == {"label 0", "label 2", "label 3", "(no label)"}
+    assert (shown["1.jpg"][0], shown["5.jpg"][0]) == ("(no label)", "(no label)")
+
+
 def test_the_scatter_of_no_photos_is_empty(spark: SparkSession) -> None:
     figure = plot_scatter(projected(spark, 4).where("false"), parameters(max_scatter_points=9))
     assert points(figure) == {}
@@ -210,6 +217,13 @@ def test_photos_are_counted_by_label_and_outcome(spark: SparkSession) -> None:
     }
     assert list(bars(figure)["exported"]) == ["Kiwi", "Apple", "Pear", "Lemon"], "largest first, then by name"
     assert figure.layout.title.text == "12 photos of 4 labels"
+
+
+def test_photos_without_a_label_are_a_bar_but_no_label(spark: SparkSession) -> None:
+    photos = outcomes(spark, {"Apple": 2, "Pear": 3}, {"Pear": 1})
+    figure = plot_class_counts(photos.withColumn("label", F.when(F.col("label") != "Pear", F.col("label"))))
+    assert bars(figure) == {"exported": {"(no label)": 3, "Apple": 2}, "rejected": {"(no label)": 1, "Apple": 0}}
+    assert figure.layout.title.text == "6 photos of 1 label"
 
 
 def test_of_many_labels_the_largest_are_shown(spark: SparkSession) -> None:
@@ -313,6 +327,19 @@ def test_quality_of_many_photos_is_measured_on_a_sample(spark: SparkSession) -> 
     assert table["n_train"].nunique() == 1, "the same photos for both"
 
 
+def test_photos_without_a_label_take_no_part_in_the_accuracies(spark: SparkSession) -> None:
+    photos, store, components = clouds(spark, {"Apple": 30, "Kiwi": 30, "Pear": 300})
+    label = F.when(F.col("label") != "Pear", F.col("label"))
+    unlabelled, unlabelled_components = photos.withColumn("label", label), components.withColumn("label", label)
+    table = measure_quality(unlabelled, store, unlabelled_components, parameters(max_quality_photos=60))
+    assert set(table["n_train"] + table["n_test"]) == {60}, "the sample is one of labelled photos"
+    is_labelled = F.col("label").isNotNull()
+    expected = measure_quality(photos.where(label.isNotNull()), store, components.where(label.isNotNull()), parameters())
+    pd.testing.assert_frame_equal(table, expected)
+    nothing = unlabelled.where(~is_labelled), store, unlabelled_components.where(~is_labelled), parameters()
+    assert measure_quality(*nothing)["note"].tolist() == ["Not measured: fewer than two labels have two photos or more"]
+
+
 @pytest.mark.parametrize(
     ("labels", "max_quality_photos", "note"),
     [
@@ -388,6 +415,20 @@ def test_photos_that_are_gone_are_named_without_a_picture(spark: SparkSession, r
     sheet, _ = make_contact_sheet(with_outcomes(listing(spark, {"Pear": 2}), rejected_images), READER, parameters())
     assert sorted(sheet["path"]) == ["file:/nowhere/Pear/0.jpg", "file:/nowhere/Pear/1.jpg"]
     assert sheet["thumbnail"].tolist() == [None, None]
+
+
+def test_photos_without_a_label_lie_together_on_the_sheet(spark: SparkSession) -> None:
+    photos = listing(spark, {"Pear": 6, "Kiwi": 2, "Plum": 1}).withColumn(
+        "label", F.when(F.col("label") != "Pear", F.col("label"))
+    )
+    is_plum = F.col("label") == "Plum"
+    rejected = photos.where(is_plum | (F.col("path") == "file:/nowhere/Pear/0.jpg")).selectExpr(
+        "path", "label", "'broken' reason"
+    )
+    sheet, sample = make_contact_sheet(with_outcomes(photos, rejected), READER, parameters())
+    assert sheet["label"].isna().tolist() == [True] * PHOTOS_PER_LABEL + [False] * 2
+    assert sheet["n_photos"].tolist() == [5] * PHOTOS_PER_LABEL + [2] * 2
+    assert set(sample["label"].fillna("none")) == {"none", "Plum"}
 
 
 def test_of_many_labels_those_with_most_photos_are_shown(spark: SparkSession, rejected_images: DataFrame) -> None:

@@ -172,6 +172,24 @@ def test_photos_lie_under_their_labels() -> None:
     assert page.attributes("alt") == ["a.jpg", "b.jpg", "c.jpg"]
 
 
+def test_photos_without_a_label_are_shown_as_such() -> None:
+    photo = ("file:/photos/a.jpg", jpeg())
+    sheet = contact_sheet(("Kiwi", 2, *photo), (None, 1, *photo))  # type: ignore[arg-type]
+    page = Page(render(contact_sheet=sheet, rejected_sample=rejects(("file:/b.jpg", None, "empty file"))))  # type: ignore[arg-type]
+    assert "Kiwi 2 a.jpg (no label) 1 a.jpg" in page.text
+    assert "b.jpg (no label) empty file" in page.text
+
+
+def test_what_was_not_taken_for_a_photo_is_told() -> None:
+    counts = {**RUN_REPORT["counts"], "left_out": {".txt": 1_200, "<b>": 3, ".mp4": 4}, "metadata_mismatches": 2}  # type: ignore[dict-item]
+    page = Page(render({**RUN_REPORT, "counts": counts}))
+    assert "are hidden: .txt 1,200, .mp4 4, <b> 3." in page.text
+    assert "The table of labels and the folder differ in 2 names: metadata_mismatches has them." in page.text
+    text = Page(render({**RUN_REPORT, "counts": counts | {"left_out": None, "metadata_mismatches": None}})).text
+    assert "are hidden" not in text
+    assert "table of labels" not in text
+
+
 def test_a_photo_that_is_gone_has_a_name_and_no_picture() -> None:
     page = Page(render(contact_sheet=contact_sheet(("Kiwi", 1, "file:/photos/Kiwi/a.jpg", None))))
     assert "Kiwi 1 no picture a.jpg" in page.text

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from fruit_features.pipelines.reporting.run_record import RunRecord
 
+NOT_COUNTED = dict.fromkeys(("orientation_ignored", "left_out", "metadata_mismatches"))
+
 
 def test_only_nodes_that_have_saved_something_have_a_time() -> None:
     record = RunRecord({}, ["__default__"])
@@ -23,13 +25,24 @@ def test_the_speed_is_that_of_the_node_that_featurizes() -> None:
     record.featurization_counts = {"listed": 11, "featurized": 10, "reused": 1, "rejected": 0}
     described = record.describe()
     assert described["images_per_second"] == 2.5
-    assert described["counts"] == {"listed": 11, "featurized": 10, "reused": 1, "rejected": 0, "exported": None}
+    expected = {"listed": 11, "featurized": 10, "reused": 1, "rejected": 0, "exported": None}
+    assert described["counts"] == expected | {
+        "inferred": 0,
+        **dict.fromkeys(("orientation_ignored", "left_out", "metadata_mismatches")),
+    }
 
 
 def test_a_run_that_featurized_nothing_reused_everything() -> None:
     record = RunRecord({}, ["export"], photo_counts={"listed": 7, "exported": 6, "rejected": 1, "components": 2})
     counts = record.describe()["counts"]
-    assert counts == {"listed": 7, "featurized": 0, "reused": 7, "rejected": 1, "exported": 6}
+    expected = {"listed": 7, "featurized": 0, "reused": 7, "rejected": 1, "exported": 6}
+    assert counts == expected | {"inferred": 0} | NOT_COUNTED
+
+
+def test_what_the_listing_counted_is_in_the_record() -> None:
+    counts = {"not_in_folder": 2, "not_in_table": 0}
+    described = RunRecord({}, [], listing_counts=counts, left_out={".txt": 12}).describe()["counts"]
+    assert (described["left_out"], described["metadata_mismatches"]) == ({".txt": 12}, 2)
 
 
 def test_a_run_that_counted_nothing_says_so() -> None:
