@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.support.photos import add_photo
+from tests.support.photos import encoded, fruit
 from tests.support.runs import PROJECT, Outputs, as_path, load_catalog, run_project
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def test_the_facts_of_a_copy_are_those_of_the_original(full_run: Outputs, photos
 
 def test_a_new_photo_among_known_ones_costs_itself_alone(full_run: Outputs, photos: Path, tmp_path: Path) -> None:
     outputs = full_run.copy_to(tmp_path / "data")
-    add_photo(photos, "Pear/new.jpg")
+    (photos / "Pear" / "new.jpg").write_bytes(encoded(fruit("Pear", 99), "JPEG"))
     shutil.copy2(photos / "Pear" / "00.jpg", photos / "Pear" / "copy of 00.jpg")
     run_project(photos, outputs)
     counts = outputs.counts()
