@@ -389,7 +389,7 @@ def test_the_report_counts_every_photo(full_run: Outputs, photo_tree: PhotoTree)
         "reused": 0,
         "rejected": len(photo_tree.bad),
         "exported": len(photo_tree.good),
-        "left_out": {},
+        "left_out": {".txt": 1},
         "metadata_mismatches": None,
     }
     assert sum(report["rejected_by_reason"].values()) == len(photo_tree.bad)
