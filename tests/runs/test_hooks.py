@@ -391,7 +391,7 @@ def test_the_report_counts_every_photo(full_run: Outputs, photo_tree: PhotoTree)
         "rejected": len(photo_tree.bad),
         "exported": len(photo_tree.good),
         "orientation_ignored": 0,
-        "left_out": {},
+        "left_out": {".txt": 1},
         "metadata_mismatches": None,
     }
     assert sum(report["rejected_by_reason"].values()) == len(photo_tree.bad)
