@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -94,6 +95,42 @@ def test_what_is_uploaded_changed_or_deleted_is_followed(photos: Prefix, results
     scratch.upload(second.networks, "06_models/networks")
     run_here(results.store, tmp_path, *NO_REPORT, parameters=parameters_of(photos, scratch))
     assert scratch.download(tmp_path / "scratch").csv_bytes() == second.csv_bytes()
+
+
+def test_photos_that_are_moved_or_relabelled_by_a_table_are_not_inferred_again(
+    photos: Prefix, results: Prefix, tmp_path: Path
+) -> None:
+    names = [f"{label}/{seed}.jpg" for seed in range(4) for label in ("Pear", "Plum")]
+    for seed, name in enumerate(names):
+        photos.put(name, photo(seed))
+    parameters = parameters_of(photos, results)
+    run_here(results.store, tmp_path, parameters=parameters)
+    first = results.download(tmp_path / "first")
+    assert first.counts()["inferred"] == len(names)
+
+    time.sleep(1.1)  # S3 tells times in whole seconds
+    for name in names:
+        photos.move(name, f"new {name}")
+    photos.put("notes.txt", b"no photo")
+    run_here(results.store, tmp_path, parameters=parameters)
+    moved = results.download(tmp_path / "moved")
+    expected = {"inferred": 0, "featurized": 0, "reused": 8, "exported": 8, "left_out": {".txt": 1}}
+    assert {name: moved.counts()[name] for name in expected} == expected
+    assert set(moved.pca_features_csv()["label"]) == {"new Pear", "new Plum"}
+
+    rows = [f"new {name},{'sweet' if name < 'Pl' else 'sour'},{'no' if name == names[0] else ''}" for name in names]
+    labels = Prefix(results.store, results.bucket, "labels")
+    labels.put("metadata.csv", "\n".join(["file_name,label,use", *rows]).encode())
+    run_here(results.store, tmp_path, parameters=f"{parameters},ingestion.metadata={labels.uri}/metadata.csv")
+    relabelled = results.download(tmp_path / "relabelled")
+    expected = {"inferred": 0, "featurized": 0, "exported": 7, "rejected": 1, "metadata_mismatches": 0}
+    assert {name: relabelled.counts()[name] for name in expected} == expected
+    assert Counter(relabelled.pca_features_csv()["label"]) == {"sweet": 3, "sour": 4}
+    assert relabelled.rejected_images()["reason"].tolist() == ["left out by metadata"]
+
+    run_here(results.store, tmp_path, "--pipelines", "features", parameters=parameters)
+    features = pd.read_parquet(results.download(tmp_path / "features").root / "07_model_output" / "features.parquet")
+    assert (len(features), {len(row) for row in features["embedding"]}) == (7, {1280})
 
 
 def test_names_that_xml_cannot_carry_are_rejected(photos: Prefix, results: Prefix, tmp_path: Path) -> None:

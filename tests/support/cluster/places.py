@@ -52,6 +52,12 @@ class Prefix:
     def delete(self, name: str) -> None:
         self.store.client.delete_object(Bucket=self.bucket, Key=f"{self.name}/{name}")
 
+    def move(self, name: str, new_name: str) -> None:
+        """Copy an object to another name, and delete it: S3 has no other way."""
+        source = {"Bucket": self.bucket, "Key": f"{self.name}/{name}"}
+        self.store.client.copy_object(Bucket=self.bucket, Key=f"{self.name}/{new_name}", CopySource=source)
+        self.delete(name)
+
     def download(self, folder: Path) -> Outputs:
         """The results, to be read as those of a local run."""
         self.store.download_tree(self.bucket, self.name, folder)
