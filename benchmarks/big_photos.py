@@ -107,7 +107,7 @@ def _measure(folder: Path, arguments: argparse.Namespace) -> list[Run]:
             shutil.rmtree(output / "04_feature", ignore_errors=True)
             command = project.kedro_run(folder / photos, output, weights=arguments.weights, jpeg_draft=jpeg_draft)
             measured = run_cold(command, cwd=PROJECT, log=folder / f"{name}.log", env=QUIET)
-        features = read_features(project.feature_store(output), folder / "photos")
+        features = read_features(project.photo_features(output), folder / "photos")
         if not runs:
             reference = features
         cosines = features.cosines(reference)

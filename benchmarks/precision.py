@@ -107,7 +107,7 @@ def _measure(name: str, images: Path, scratch: Path, arguments: argparse.Namespa
         )
         measured = run_cold(command, cwd=PROJECT, log=scratch / f"{precision}.log", env=QUIET)
         print(f"{name} {precision}: {measured.seconds:.1f} s", flush=True)
-        features = read_features(project.feature_store(output), images)
+        features = read_features(project.photo_features(output), images)
         if precision == "f32":
             reference = features
         cosines = features.cosines(reference)

@@ -131,7 +131,7 @@ class Project(Contestant):
 
     @override
     def features(self, turn: Round) -> Path:
-        return project.feature_store(self.output(turn))
+        return project.photo_features(self.output(turn))
 
     @override
     def explained_variance(self, turn: Round) -> NDArray[np.float64]:

@@ -6,6 +6,8 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from harness.places import PYTHON
 
@@ -53,9 +55,16 @@ def read_explained_variance(output: Path) -> pd.Series:
     return pd.read_csv(output / "08_reporting" / "explained_variance.csv")["explained_variance_ratio"]
 
 
-def feature_store(output: Path) -> Path:
-    """Folder of the features."""
-    return output / "04_feature" / "feature_store"
+def photo_features(output: Path) -> Path:
+    """Join the photo index with the feature store: a folder of Parquet with path and features, as other contestants leave it."""
+    store, joined = output / "04_feature", output / "photo_features"
+    photos = pq.read_table(store / "photo_index", columns=["path", "digest"])
+    contents = pq.read_table(store / "feature_store", columns=["digest", "features"])
+    rows = {digest: row for row, digest in enumerate(contents.column("digest").to_pylist())}
+    features = contents.column("features").take(pa.array([rows[digest] for digest in photos.column("digest").to_pylist()]))
+    joined.mkdir(exist_ok=True)
+    pq.write_table(pa.table({"path": photos.column("path"), "features": features}), joined / "part-0.parquet")
+    return joined
 
 
 def export_folder(output: Path) -> Path:
