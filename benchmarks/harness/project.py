@@ -56,7 +56,7 @@ def read_explained_variance(output: Path) -> pd.Series:
 
 
 def photo_features(output: Path) -> Path:
-    """Join the photo index with the feature store: a folder of Parquet with path and features, as other contestants leave it."""
+    """Join the photo index with the feature store, into a folder of Parquet files with path and features."""
     store, joined = output / "04_feature", output / "photo_features"
     photos = pq.read_table(store / "photo_index", columns=["path", "digest"])
     contents = pq.read_table(store / "feature_store", columns=["digest", "features"])
