@@ -63,10 +63,12 @@ INTERNAL_DATASETS = {
     "photos",
     "listing_counts",
     "pending_photos",
+    "known_photos",
     "known_features",
     "pca_features@pandas",
     "pca_features@spark",
     "run_record",
+    "rewritten_photos",
     "rewritten_features",
     "networks",
     "featurized_photos",
@@ -288,8 +290,9 @@ def test_make_demo_is_what_the_demo_run_did(shell: Shell) -> None:
 
 @pytest.mark.parametrize("block", blocks("python"), ids=str)
 def test_snippets_run(block: Block, shell: Shell) -> None:
-    if "import duckdb" in block.text:
-        pytest.importorskip("duckdb")
+    for tool in ("duckdb", "faiss", "lancedb", "datasets", "renumics"):  # tests/pages/test_other_tools.py has them
+        if re.search(rf"^(import|from) {tool}\b", block.text, re.MULTILINE):
+            pytest.importorskip(tool)
     run = subprocess.run([sys.executable, "-c", block.text], cwd=shell.project, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr
 
@@ -519,6 +522,7 @@ def test_columns_are_those_of_the_readme(demo_run: DemoRun) -> None:
     outputs = Outputs(demo_run.project / "data")
     shown = {unquoted(row[0]): row[3].rpartition(": ")[2] for row in table("README.md", "name in the catalog")}
     assert ", ".join(outputs.feature_store().columns) == shown["feature_store"]
+    assert ", ".join(outputs.photo_index().columns) == shown["photo_index"]
     assert list(outputs.pca_features())[:3] == ["path", "label", "pca_1"]
     for name in ("explained_variance", "quality"):
         assert (outputs.root / f"08_reporting/{name}.csv").read_text().split()[0] == shown[name].replace(" ", "")

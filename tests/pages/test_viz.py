@@ -23,6 +23,7 @@ PREVIEWS = {
     "quality": "TablePreview",
     "photo_counts": "JSONPreview",
     "featurization_counts": "JSONPreview",
+    "listing_counts": "JSONPreview",
     "rejected_sample": "TablePreview",
     "scree_plot": "PlotlyPreview",
     "pca_scatter": "PlotlyPreview",
