@@ -10,7 +10,7 @@ import pytest
 from kedro.framework.hooks import hook_impl
 from kedro.framework.session import KedroSession
 
-from fruit_features.pipelines.featurization.nodes import UNREADABLE
+from fruit_features.spark.feature_store import UNREADABLE
 from tests.support.photos import COLOURS, encoded, fruit
 from tests.support.runs import PROJECT, Outputs, as_path, run_project
 

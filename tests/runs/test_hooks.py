@@ -109,9 +109,9 @@ def test_a_file_is_no_folder_of_photos(tmp_path: Path) -> None:
 
 def test_a_folder_without_photos_is_refused_and_what_is_there_is_counted(tmp_path: Path) -> None:
     (tmp_path / "photos" / "Pear").mkdir(parents=True)
-    for name in ("a.heic", "b.heic", "notes.txt", "_c.jpg", ".d.jpg"):
+    for name in ("a.mov", "b.MOV", "notes.txt", "_c.jpg", ".d.jpg"):
         (tmp_path / "photos" / "Pear" / name).touch()
-    message = r"there is no photo in it, but other files \(\.heic 2, \.\*\.jpg 1, \.txt 1, _\*\.jpg 1\)\."
+    message = r"there is no photo in it, but other files \(\.mov 2, \.\*\.jpg 1, \.txt 1, _\*\.jpg 1\)\."
     with pytest.raises(ValueError, match=message):
         look_for_photos(f"{tmp_path}/photos", "ingestion")
 

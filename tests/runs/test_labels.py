@@ -58,8 +58,10 @@ def test_a_run_takes_labels_from_a_pattern_and_a_table_and_tells_what_it_leaves_
         "listed": 9,
         "featurized": 8,
         "reused": 0,
+        "inferred": 8,
         "rejected": 1,
         "exported": 8,
+        "orientation_ignored": 0,
         "left_out": left_out,
         "metadata_mismatches": 7,
     }

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import pytest
 
-from fruit_features.pipelines.featurization.nodes import UNREADABLE
+from fruit_features.spark.feature_store import UNREADABLE
 from tests.support.photos import encoded, fruit
 from tests.support.runs import Outputs, as_path, run_project
 
