@@ -293,7 +293,7 @@ def test_snippets_run(block: Block, shell: Shell) -> None:
     for tool in ("duckdb", "faiss", "lancedb", "datasets", "renumics"):  # tests/pages/test_other_tools.py has them
         if re.search(rf"^(import|from) {tool}\b", block.text, re.MULTILINE):
             pytest.importorskip(tool)
-    # What a library's threads do when Python ends is not the snippet's business: Arrow's have aborted a busy machine's process.
+    # What a library's threads do when Python ends is not the snippet's business: Arrow's have aborted it on a busy machine.
     program = f"{block.text}\nimport os, sys\nsys.stdout.flush()\nos._exit(0)"
     run = subprocess.run([sys.executable, "-c", program], cwd=shell.project, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr

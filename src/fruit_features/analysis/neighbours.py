@@ -16,14 +16,19 @@ def nearest_photos(point: ArrayLike, photos: pd.DataFrame, top: int) -> pd.DataF
 
     Args:
         point: Coordinates, (k,).
-        photos: path, label, and k columns of coordinates.
+        photos: path, label, split if there is one, and k columns of coordinates.
         top: How many.
 
     Returns:
         path, label, distance (Euclidean); nearest first.
 
     """
-    coordinates = photos.drop(columns=["path", "label"]).to_numpy(np.float64)
+    coordinates = coordinates_of(photos).to_numpy(np.float64)
     distances = np.linalg.norm(coordinates - np.asarray(point, np.float64), axis=1)
     nearest = np.argsort(distances, kind="stable")[:top]
     return photos.iloc[nearest][["path", "label"]].assign(distance=distances[nearest]).reset_index(drop=True)
+
+
+def coordinates_of(photos: pd.DataFrame) -> pd.DataFrame:
+    """Leave out the columns by which people know photos."""
+    return photos.drop(columns=["path", "label", "split"], errors="ignore")

@@ -11,7 +11,7 @@ import click
 import numpy as np
 from kedro.framework.cli.utils import _split_params, env_option
 
-from fruit_features.analysis.neighbours import nearest_photos
+from fruit_features.analysis.neighbours import coordinates_of, nearest_photos
 from fruit_features.commands.command import OneScreenCommand
 from fruit_features.pages import render_page
 from fruit_features.photos.errors import ImageError
@@ -65,7 +65,7 @@ def similar(photo: Path, top: int, page: Path | None, env: str | None, params: d
             raise ValueError("nothing has been exported yet: `kedro run` does that, with the same --env and --params")
         refuse_damaged(local.get(name))
     reduction, exported = load_reduction(catalog.load("pca_model")), catalog.load("pca_features@pandas")
-    n_exported = len(exported.columns) - len(["path", "label"])
+    n_exported = len(coordinates_of(exported).columns)
     if n_exported != len(reduction.columns):
         raise ValueError(
             f"the exported photos have {n_exported} components, and the PCA model {len(reduction.columns)}: it was "
