@@ -85,7 +85,7 @@ def test_what_is_uploaded_changed_or_deleted_is_followed(photos: Prefix, results
     run_here(results.store, tmp_path, parameters=parameters)
     second = results.download(tmp_path / "second")
     assert exported_names(second, photos) == sorted({*ODD_NAMES, uploaded[0]} - {deleted})
-    counted = {"listed": 15, "featurized": 3, "reused": 11, "rejected": 2, "exported": 13}
+    counted = {"listed": 15, "featurized": 4, "reused": 11, "rejected": 2, "exported": 13}
     assert {name: second.counts()[name] for name in counted} == counted
     reasons = second.rejected_images().set_index("path")["reason"]
     assert reasons[f"{photos.uri}/{uploaded[1]}"] == "empty file"
