@@ -191,6 +191,16 @@ def test_the_lease_of_a_dead_run_ends_and_its_uploads_are_aborted(store: Store) 
     lease.release()
 
 
+def test_what_killed_tasks_have_left_is_aborted_at_the_end_of_the_run(store: Store) -> None:
+    lease = make_lease()
+    lease.acquire()
+    for key in ("fruits/output/04_feature/feature_store/part-0.parquet", "fruits/images/Apple/1.jpg"):
+        store.client.create_multipart_upload(Bucket=BUCKET, Key=key)
+    lease.release()
+    pending = store.client.list_multipart_uploads(Bucket=BUCKET)["Uploads"]
+    assert [upload["Key"] for upload in pending] == ["fruits/images/Apple/1.jpg"]
+
+
 @pytest.mark.parametrize("is_taken_over", [True, False])
 def test_a_run_that_was_paused_holds_its_lease_only_if_nobody_took_it_over(is_taken_over: bool, store: Store) -> None:
     with another_process() as process:

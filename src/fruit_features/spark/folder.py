@@ -12,7 +12,7 @@ from pyspark.sql import SparkSession
 
 UNCOMMITTED = ("_temporary", "__magic*")
 """Where Hadoop's committers gather what tasks have written: the one for disks takes *all* of it when a job commits; that of
-S3A, its notes of uploads that wait for the job, takes its own, and aborts the uploads of others."""
+S3A, its notes of uploads that wait for the job, takes its own."""
 
 _COMPLETE = "_SUCCESS"
 """What Hadoop's committer writes last."""

@@ -192,7 +192,7 @@ class Lease:
                     time.sleep(_RETRY_SECONDS)
 
     def release(self) -> None:
-        """Delete the object if it is this run's; where that fails, the lease ends by itself.
+        """Abort what is left of uploads, and delete the object, if it is this run's; if that fails, the lease ends by itself.
 
         Processes that were forked from the one that holds the lease leave it alone. OpenVINO forks one; when that one ends, it
         does what was registered for the end of this process.
@@ -207,6 +207,7 @@ class Lease:
             try:
                 found = self._read()
                 if found is not None and self._is_mine(found):
+                    self._abort_uploads("this run")
                     self._delete(found.etag)
             except OSError as error:
                 logger.warning(
@@ -239,7 +240,7 @@ class Lease:
             if left <= timedelta():
                 if self._write(IfMatch=found.etag):
                     logger.warning("Took over %s, as its holder has not renewed it: %s", self._uri, found.holder)
-                    self._abort_uploads()
+                    self._abort_uploads(f"the former holder of {self._uri}")
                     return True
                 continue
             if self._application is None or found.holder is None or found.holder.application != self._application:
@@ -338,10 +339,11 @@ class Lease:
         object_store.call("delete_object", **where)
         return modified
 
-    def _abort_uploads(self) -> None:
-        """Abort the uploads that the former holder has begun: if it is only paused, it cannot complete them any more.
+    def _abort_uploads(self, whose: str) -> None:
+        """Abort the uploads under this folder: those of a former holder, which may be paused, cannot be completed any more.
 
-        Spark writes tables as uploads that it completes at the very end of a job.
+        Spark writes tables as uploads that it completes at the very end of a job. Tasks that are killed leave some, and Hadoop
+        is told to leave them alone: it could not tell them from those of another run.
         """
         bucket, prefix = object_store.split(self._root)
         where: dict[str, Any] = {"Bucket": bucket, "Prefix": prefix}
@@ -356,9 +358,9 @@ class Lease:
                 where |= {"KeyMarker": answer["NextKeyMarker"], "UploadIdMarker": answer["NextUploadIdMarker"]}
         except OSError as error:
             logger.warning(
-                "The uploads that the former holder of %s had begun could not be aborted (%s). If it is paused, and not dead, "
-                "end it before it goes on",
-                self._uri,
+                "The uploads that %s had begun could not be aborted (%s). If it is paused, and not dead, end it before it goes "
+                "on",
+                whose,
                 error,
             )
 
