@@ -358,8 +358,8 @@ class Lease:
                 where |= {"KeyMarker": answer["NextKeyMarker"], "UploadIdMarker": answer["NextUploadIdMarker"]}
         except OSError as error:
             logger.warning(
-                "The uploads that %s had begun could not be aborted (%s). If it is paused, and not dead, end it before it goes "
-                "on",
+                "The uploads that %s had begun could not be aborted (%s). If it is paused, and not dead, end it before it "
+                "goes on",
                 whose,
                 error,
             )
