@@ -51,7 +51,7 @@ def node_names(pipeline: str) -> set[str]:
     """Tasks and datasets of a pipeline; parameters are hidden at first."""
     nodes = PIPELINES[pipeline].nodes
     data = {name for node in nodes for name in (*node.inputs, *node.outputs) if not name.startswith("params:")}
-    return data | {node.name for node in nodes}
+    return {name.partition("@")[0] for name in data} | {node.name for node in nodes}  # one table, transcoded
 
 
 def wait_for_nodes(tab: Tab, pipeline: str) -> None:
