@@ -82,6 +82,7 @@ def render_report(
         ],
         rejected_sample=rejected_sample.fillna({"label": NO_LABEL}).to_dict("records"),
         left_out=most_frequent(counts["left_out"], _MAX_KINDS) if counts.get("left_out") else "",
+        n_turned=counts.get("orientation_ignored") or 0,
         n_mismatches=counts.get("metadata_mismatches") or 0,
         run=run,
         longest=max(run["seconds_per_node"].values(), default=0.0) or 1.0,
