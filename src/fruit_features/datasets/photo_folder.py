@@ -109,7 +109,8 @@ def _list_bucket(root: str, is_photo: re.Pattern[str]) -> _Listing:
     listing = _Listing(f"{root.partition('://')[0]}://{bucket}/{prefix}", Counter())
     hidden_folders: set[str] = set()
     for found in object_store.list_objects(root):
-        *folders, name = found.key.removeprefix(prefix).split("/")
+        below = found.key.removeprefix(prefix)
+        *folders, name = below.split("/")
         hidden = next((depth for depth, folder in enumerate(folders, start=1) if is_hidden(folder)), None)
         if hidden is not None:  # S3 knows no folders: one that is hidden is found again with every object in it
             hidden_folders.add("/".join(folders[:hidden]))
@@ -119,7 +120,7 @@ def _list_bucket(root: str, is_photo: re.Pattern[str]) -> _Listing:
         if not is_photo.fullmatch(name) or is_hidden(name):
             listing.left_out[kind_of_other(name)] += 1
             continue
-        listing.paths.append(f"{root.partition('://')[0]}://{bucket}/{found.key}")
+        listing.paths.append(listing.root + below)
         listing.modified.append(int(found.modified.timestamp()) * 1000)  # in whole seconds, as S3 tells of one object
         listing.lengths.append(found.length if found.is_known else 0)
         listing.errors.append(None if found.is_known else NOT_IN_XML)

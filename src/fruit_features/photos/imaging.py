@@ -19,6 +19,7 @@ from fruit_features.photos.heic import decode_heic, is_heic
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from typing import Unpack
 
     from numpy.typing import NDArray
 
@@ -63,7 +64,7 @@ _BYTES_PER_PIXEL = {"1": 1, "L": 1, "P": 1, **dict.fromkeys(_SIXTEEN_BIT_MODES, 
 
 
 class Decoding(TypedDict, total=False):
-    """Keyword arguments of `decode`."""
+    """Keyword arguments of `decode` and `decode_with_facts`."""
 
     apply_exif_orientation: bool
     jpeg_draft: bool
@@ -82,22 +83,8 @@ def decoding_of_features(decoding: Decoding) -> dict[str, Any]:
     return chosen
 
 
-def decode(
-    content: bytes | memoryview,
-    size: int,
-    *,
-    apply_exif_orientation: bool = False,
-    jpeg_draft: bool = False,
-    max_decoded_mb: int = MAX_DECODED_MB,
-) -> NDArray[np.uint8]:
-    """Decode one photo to RGB and squash it to a square.
-
-    Args:
-        content: As for `decode_with_facts`.
-        size: The same.
-        apply_exif_orientation: The same.
-        jpeg_draft: The same.
-        max_decoded_mb: The same.
+def decode(content: bytes | memoryview, size: int, **decoding: Unpack[Decoding]) -> NDArray[np.uint8]:
+    """Decode as `decode_with_facts` does, where nobody wants to know the facts.
 
     Returns:
         uint8 array of shape (size, size, 3).
@@ -106,7 +93,6 @@ def decode(
         ImageError: As `decode_with_facts`.
 
     """
-    decoding = Decoding(apply_exif_orientation=apply_exif_orientation, jpeg_draft=jpeg_draft, max_decoded_mb=max_decoded_mb)
     return decode_with_facts(content, size, **decoding)[0]
 
 

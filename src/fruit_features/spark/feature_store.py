@@ -53,15 +53,29 @@ def usable_features(featurized_photos: DataFrame, feature_store: DataFrame) -> D
         path, label, split if there is one, features array<float>, fingerprint, of the photos without an error.
 
     """
+    return join_features(featurized_photos, feature_store).select(*names_of(featurized_photos), "features", "fingerprint")
+
+
+def join_features(featurized_photos: DataFrame, feature_store: DataFrame) -> DataFrame:
+    """Join the photos that became features with these features, as `usable_features` does, and keep all that is known of them.
+
+    Returns:
+        The columns of `featurized_photos`, and features array<float>, of the photos without an error.
+
+    """
     usable = featurized_photos.where(F.col("error").isNull())
     stored = feature_store.where(F.col("error").isNull()).select("digest", "fingerprint", "features")
-    joined = usable.join(stored, ["digest", "fingerprint"])
-    return joined.select(*names_of(featurized_photos), "features", "fingerprint")
+    return usable.join(stored, ["digest", "fingerprint"])
 
 
 def names_of(photos: DataFrame) -> list[str]:
     """Name the columns by which people know a photo: path, label, and split where it was asked for."""
     return [name for name in ("path", "label", "split") if name in photos.columns]
+
+
+def components_of(pca_features: DataFrame) -> list[str]:
+    """Name the columns of a table of results that follow those of `names_of`."""
+    return pca_features.columns[len(names_of(pca_features)) :]
 
 
 def why_unread() -> Column:

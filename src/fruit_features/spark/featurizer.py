@@ -8,7 +8,6 @@ from __future__ import annotations
 import gc
 import hashlib
 import sys
-from dataclasses import asdict
 from itertools import islice, tee
 from typing import TYPE_CHECKING, NamedTuple
 from zipimport import zipimporter
@@ -183,7 +182,7 @@ class _Seen(NamedTuple):
 
 def _to_record_batch(photos: pa.RecordBatch, seen: list[_Seen], features: NDArray[np.float32]) -> pa.RecordBatch:
     """Put together the rows of photos that were read; `features` are those of the decoded ones, (n_decoded, n_features)."""
-    facts = pa.array([None if photo.facts is None else asdict(photo.facts) for photo in seen], _FACTS_TYPE)
+    facts = pa.array([None if photo.facts is None else vars(photo.facts) for photo in seen], _FACTS_TYPE)
     columns = {
         "path": photos.column("path"),
         "length": photos.column("length"),

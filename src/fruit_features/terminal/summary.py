@@ -18,9 +18,10 @@ if TYPE_CHECKING:
 MAX_REASONS = 5
 """Reasons for rejects that are shown, without their numbers; `rejected_images` has them all."""
 
-
 MAX_KINDS = 4
 """Kinds of files that are no photos and are shown with their numbers; `run_report` has more."""
+
+_TURNS_THEM = "featurization.apply_exif_orientation=true turns them"
 
 
 def show(
@@ -43,8 +44,9 @@ def show(
     """
     console = console or rich.get_console()
     counts, per_second = run_report["counts"], run_report["images_per_second"]
-    # A run that listed no photos counts neither of the two, and nor did runs of earlier versions.
+    # A run that listed no photos counts none of these, and nor did runs of earlier versions.
     left_out, n_mismatches = counts.get("left_out") or {}, counts.get("metadata_mismatches") or 0
+    n_turned = counts.get("orientation_ignored") or 0
     reasons = list(group_reasons(run_report["rejected_by_reason"]).items())
     others = sum(count for _, count in reasons[MAX_REASONS:])
     rows = [
@@ -53,7 +55,7 @@ def show(
         *([("not as in table", n_mismatches, places["metadata_mismatches"])] if n_mismatches else []),
         ("  featurized now", counts["featurized"], speed(per_second) if per_second else ""),
         ("  reused", counts["reused"], ""),
-        *_turned(counts.get("orientation_ignored")),
+        *([("  not upright", n_turned, f"by their EXIF tags: {_TURNS_THEM}")] if n_turned else []),
         ("photos rejected", counts["rejected"], places["rejected_images"]),
         *(("", count, f"  {reason}") for reason, count in reasons[:MAX_REASONS]),
         *([("", others, "  for other reasons")] if others else []),
@@ -72,10 +74,3 @@ def show(
     console.print("", *lines, sep="\n", soft_wrap=True)
     if "report" in places:
         console.print(Text(f"\nOpen {places['report']} in a browser."), soft_wrap=True)
-
-
-def _turned(n_photos: int | None) -> list[tuple[str, int, str]]:
-    """Make a row for photos that lie on their sides in the network's eyes, if there are any."""
-    if not n_photos:
-        return []
-    return [("  not upright", n_photos, "by their EXIF tags: featurization.apply_exif_orientation=true turns them")]

@@ -9,7 +9,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from fruit_features.pipelines.export.parameters import ExportParameters
-from fruit_features.spark.feature_store import FACTS, PHOTO_KEY, names_of, usable_features
+from fruit_features.spark.feature_store import FACTS, PHOTO_KEY, components_of, join_features, names_of, usable_features
 from fruit_features.spark.projection import project
 from fruit_features.spark.reducers import load_reduction
 from fruit_features.spark.spreadsheet import escape_formula
@@ -48,8 +48,7 @@ def embed_components(featurized_photos: DataFrame, pca_features: DataFrame) -> D
         path, label, split if there is one, digest, facts, embedding array<float>[k], in the order of their paths.
 
     """
-    components = pca_features.columns[len(names_of(pca_features)) :]
-    embedded = pca_features.select("path", F.array(*components).alias("embedding"))
+    embedded = pca_features.select("path", F.array(*components_of(pca_features)).alias("embedding"))
     return _describe_embedded(featurized_photos.join(embedded, "path"))
 
 
@@ -65,9 +64,7 @@ def embed_features(featurized_photos: DataFrame, feature_store: DataFrame) -> Da
         path, label, split if there is one, digest, facts, embedding array<float>[n_features], in the order of their paths.
 
     """
-    stored = feature_store.where(F.col("error").isNull()).select("digest", "fingerprint", F.col("features").alias("embedding"))
-    usable = featurized_photos.where(F.col("error").isNull())
-    return _describe_embedded(usable.join(stored, ["digest", "fingerprint"]))
+    return _describe_embedded(join_features(featurized_photos, feature_store).withColumnRenamed("features", "embedding"))
 
 
 def _describe_embedded(photos: DataFrame) -> DataFrame:
@@ -159,6 +156,6 @@ def account_for_photos(
         "rejected": rejected,
         "exported": exported,
         "rejected_by_reason": rejected_by_reason,
-        "components": len(pca_features_csv.columns) - len(names_of(pca_features_csv)),
+        "components": len(components_of(pca_features_csv)),
         "fingerprint": fingerprint,
     }

@@ -17,7 +17,7 @@ from fruit_features.analysis import separability
 from fruit_features.photos.reading import PhotoReader
 from fruit_features.photos.reasons import NUMBER, group_reasons
 from fruit_features.pipelines.reporting.parameters import ReportingParameters
-from fruit_features.spark.feature_store import names_of, usable_features
+from fruit_features.spark.feature_store import components_of, usable_features
 from fruit_features.spark.reducers import load_reduction
 from fruit_features.spark.sampling import hash_of_path, is_sampled
 from fruit_features.spark.thumbnails import THUMBNAIL_SCHEMA, PhotoShrinker
@@ -91,7 +91,7 @@ def plot_scatter(pca_features: DataFrame, parameters: ReportingParameters) -> go
         parameters: Size and seed of the sample.
 
     """
-    axes = _components(pca_features)[:2]
+    axes = components_of(pca_features)[:2]
     n_photos = pca_features.count()
     is_shown = is_sampled(parameters.max_scatter_points, n_photos, parameters.seed)
     points = pca_features.where(is_shown).select("path", "label", *axes).toPandas().sort_values(["label", "path"])
@@ -191,7 +191,7 @@ def measure_quality(
     is_labelled = F.col("label").isNotNull()
     n_labelled = pca_features.where(is_labelled).count()
     is_measured = is_labelled & is_sampled(parameters.max_quality_photos, n_labelled, parameters.seed)
-    columns = F.array(*_components(pca_features)).alias("features")
+    columns = F.array(*components_of(pca_features)).alias("features")
     components = pca_features.where(is_measured).select("path", "label", columns)
     features = usable_features(featurized_photos.where(is_measured), feature_store).select("path", "label", "features")
     measured = {"network": features, "PCA": components}
@@ -248,10 +248,6 @@ def make_contact_sheet(
     contact_sheet = chosen.assign(thumbnail=chosen["path"].map(thumbnails.get)).drop(columns="length")
     of_every_reason = rejected.withColumn("place", F.row_number().over(of_reason)).orderBy("place", "reason")
     return contact_sheet, of_every_reason.select("path", "label", "reason").limit(REJECTS_SHOWN).toPandas()
-
-
-def _components(pca_features: DataFrame) -> list[str]:
-    return pca_features.columns[len(names_of(pca_features)) :]
 
 
 def _in_order(sample: DataFrame) -> tuple[list[str], NDArray[np.float32]]:
