@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from fruit_features.photos.heic import INSTALL
 from tests.support.runs import PROJECT, Outputs, run_project
 
 if TYPE_CHECKING:
@@ -57,3 +59,22 @@ def test_a_recipe_does_what_it_says(tool: str, home: Path, python: Path) -> None
     program = f"{recipes()[tool]}\n{CHECKS[tool]}\n"
     done = subprocess.run([python, "-c", program], cwd=home, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.slow
+def test_the_package_that_a_reject_names_decodes_the_photos_of_phones(tmp_path: Path) -> None:
+    """The tests of HEIC, none of them skipped, with what the how-to installs."""
+    (package,) = re.findall(r'pip install "([^"]+)"', INSTALL)
+    assert f'.venv/bin/pip install "{package}"' in (PROJECT / "docs" / "how-to.md").read_text(encoding="utf-8")
+    subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", tmp_path, package], check=True)
+    paths = os.pathsep.join(filter(None, [str(tmp_path), os.environ.get("PYTHONPATH")]))
+    tests = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "tests/unit/photos/test_heic.py"],
+        cwd=PROJECT,
+        env=os.environ | {"PYTHONPATH": paths},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert tests.returncode == 0, tests.stdout
+    assert "skipped" not in tests.stdout

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import fields
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +13,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from pyspark import SparkContext
 
+from fruit_features.photos.facts import PhotoFacts
 from fruit_features.photos.imaging import decode
 from fruit_features.photos.reading import PhotoReader
 from fruit_features.spark.feature_store import FACTS
@@ -117,6 +119,10 @@ def test_the_columns_are_those_of_the_store(broadcast: Broadcast[Network], folde
     assert result.schema.names == [*of_photo, *of_content, "features"]
     assert result.schema.field("features").type == pa.list_(pa.float32())
     assert result.schema.field("error").type == pa.string()
+
+
+def test_every_fact_about_a_photo_has_a_column() -> None:
+    assert list(FACTS) == [field.name for field in fields(PhotoFacts)]
 
 
 def test_known_contents_are_read_and_not_decoded(
