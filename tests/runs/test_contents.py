@@ -34,6 +34,13 @@ def values(outputs: Outputs) -> np.ndarray:
     return table.iloc[names.argsort()].iloc[:, 2:].to_numpy()
 
 
+def by_path(outputs: Outputs) -> pd.DataFrame:
+    """The photo index, by label and name; of paths that a folder was renamed under, the last one alone."""
+    index = outputs.photo_index()
+    places = index["path"].map(lambda uri: (as_path(uri).parent.name.removeprefix("new "), as_path(uri).name))
+    return index.set_index(pd.MultiIndex.from_tuples(places)).sort_values("modificationTime").groupby(level=[0, 1]).last()
+
+
 def test_whatever_happens_to_the_photos_no_content_is_inferred_twice(full_run: Outputs, photos: Path, tmp_path: Path) -> None:
     outputs = full_run.copy_to(tmp_path / "data")
     run_project(photos, outputs)
@@ -62,6 +69,12 @@ def test_whatever_happens_to_the_photos_no_content_is_inferred_twice(full_run: O
     assert (carried.counts()["inferred"], carried.counts()["reused"]) == (0, n_listed), "the store was carried"
     np.testing.assert_array_equal(values(carried), expected)
     assert carried.feature_store()["digest"].is_unique
+
+    shutil.rmtree(carried.root / "04_feature" / "photo_index")
+    run_project(elsewhere, carried)
+    assert (carried.counts()["inferred"], carried.counts()["reused"]) == (0, n_listed), "the features alone were carried"
+    np.testing.assert_array_equal(values(carried), expected)
+    pd.testing.assert_frame_equal(*(by_path(each)[FACTS] for each in (carried, outputs)), check_index_type=False)
 
 
 def test_the_facts_of_a_copy_are_those_of_the_original(full_run: Outputs, photos: Path, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """The function that Python workers run on photos: it reads, decodes and infers, and gives a reason for each that fails.
 
-A photo is known by its content, the SHA-256 of its bytes. One whose content has features already is read, but not decoded.
+A photo is known by its content, the SHA-256 of its bytes. One whose content has features already is read, but not decoded;
+or it is decoded for its facts alone, where these were lost.
 """
 
 from __future__ import annotations
@@ -43,8 +44,7 @@ class PhotoFeaturizer:
         reader: Reads the photos.
         network: The network, broadcast; fetched only by a worker that has not compiled it yet.
         fingerprint: Its fingerprint, by which a worker knows that.
-        known_contents: uint64 (n_contents,), ascending, broadcast: `shorten_digest` of contents that are not featurized
-            again; None if there are none.
+        known_contents: Contents that are not featurized again, broadcast; None if there are none.
         batch_size: Photos per inference call.
         decoding: Keyword arguments of `decode`.
         done: Counts the photos that are done.
@@ -58,7 +58,7 @@ class PhotoFeaturizer:
         network: Broadcast[Network],
         *,
         fingerprint: str,
-        known_contents: Broadcast[NDArray[np.uint64]] | None = None,
+        known_contents: Broadcast[KnownContents] | None = None,
         batch_size: int,
         decoding: Decoding,
         done: Accumulator[int],
@@ -80,8 +80,8 @@ class PhotoFeaturizer:
 
         Yields:
             A row per photo that could be read: path, length, modificationTime, is_indexed (whether its digest was given),
-            digest, is_new (false for one of the known contents, which has neither facts nor features here), error or null,
-            the facts, features list<float32>[n_features] or null.
+            digest, is_new (false for one of the known contents, which has no features here, and facts only if they were lost),
+            error or null, the facts, features list<float32>[n_features] or null.
 
         """
         predict, input_size, n_features = self._compiled()
@@ -102,19 +102,22 @@ class PhotoFeaturizer:
                     was_read[row] = False
                     continue
                 digest = hashlib.sha256(content).hexdigest()
-                if given[row] is None and self._is_known(digest):
+                is_new = given[row] is not None or not self._has_features(digest)
+                if not is_new and self._has_facts(digest):
                     seen.append(_Seen(digest, is_new=False))
                     continue
                 try:
                     photos[n_waiting], facts = decode(content, input_size, **self._decoding)
-                except MissingDecoderError:  # no lasting fact about the photo: its row goes to none of the tables
-                    was_read[row] = False
-                    continue
                 except ImageError as error:
-                    seen.append(_Seen(digest, error=str(error)))
+                    if not is_new:  # it could be decoded once, and its features are there
+                        seen.append(_Seen(digest, is_new=False))
+                    elif isinstance(error, MissingDecoderError):  # no lasting fact: its row goes to none of the tables
+                        was_read[row] = False
+                    else:
+                        seen.append(_Seen(digest, error=str(error)))
                     continue
-                seen.append(_Seen(digest, facts=facts))
-                n_waiting += 1
+                seen.append(_Seen(digest, is_new=is_new, facts=facts))
+                n_waiting += is_new
                 if n_waiting == self._batch_size:
                     features[n_done : n_done + n_waiting] = predict(photos)
                     n_done, n_waiting = n_done + n_waiting, 0
@@ -126,12 +129,11 @@ class PhotoFeaturizer:
             yield _to_record_batch(batch.filter(pa.array(was_read)), seen, features[:n_done])
         _forget_zip_archives()
 
-    def _is_known(self, digest: str) -> bool:
-        if self._known_contents is None:
-            return False
-        known, wanted = self._known_contents.value, shorten_digest(digest)
-        place = int(np.searchsorted(known, np.uint64(wanted)))
-        return place < len(known) and int(known[place]) == wanted
+    def _has_features(self, digest: str) -> bool:
+        return self._known_contents is not None and _is_among(self._known_contents.value.with_features, digest)
+
+    def _has_facts(self, digest: str) -> bool:
+        return self._known_contents is not None and not _is_among(self._known_contents.value.without_facts, digest)
 
     def _compiled(self) -> tuple[Predictor, int, int]:
         key = self._fingerprint, self._batch_size
@@ -167,6 +169,25 @@ def shorten_digest(digest: str) -> int:
     return int(digest[:16], 16)
 
 
+class KnownContents(NamedTuple):
+    """Contents by `shorten_digest`: each uint64 (n_contents,), ascending.
+
+    Attributes:
+        with_features: Those that have features by the network of the run, or the reason why they have none.
+        without_facts: Those of them whose facts were lost, along with a file of the photo index or all of it.
+
+    """
+
+    with_features: NDArray[np.uint64]
+    without_facts: NDArray[np.uint64]
+
+
+def _is_among(contents: NDArray[np.uint64], digest: str) -> bool:
+    wanted = shorten_digest(digest)
+    place = int(np.searchsorted(contents, np.uint64(wanted)))
+    return place < len(contents) and int(contents[place]) == wanted
+
+
 _ARROW_TYPES = {"int": pa.int32(), "float": pa.float32(), "string": pa.string()}
 _FACTS_TYPE = pa.struct([(name, _ARROW_TYPES[kind]) for name, kind in FACTS.items()])
 
@@ -181,7 +202,7 @@ class _Seen(NamedTuple):
 
 
 def _to_record_batch(photos: pa.RecordBatch, seen: list[_Seen], features: NDArray[np.float32]) -> pa.RecordBatch:
-    """Put together the rows of photos that were read; `features` are those of the decoded ones, (n_decoded, n_features)."""
+    """Put together the rows of photos that were read; `features` are those of the inferred ones, (n_inferred, n_features)."""
     facts = pa.array([None if photo.facts is None else vars(photo.facts) for photo in seen], _FACTS_TYPE)
     columns = {
         "path": photos.column("path"),
@@ -192,13 +213,13 @@ def _to_record_batch(photos: pa.RecordBatch, seen: list[_Seen], features: NDArra
         "is_new": pa.array([photo.is_new for photo in seen], pa.bool_()),
         "error": pa.array([photo.error for photo in seen], pa.string()),
         **dict(zip(FACTS, facts.flatten(), strict=True)),
-        "features": _to_lists(features, np.array([photo.facts is None for photo in seen], bool)),
+        "features": _to_lists(features, np.array([photo.facts is None or not photo.is_new for photo in seen], bool)),
     }
     return pa.RecordBatch.from_pydict(columns)
 
 
 def _to_lists(features: NDArray[np.float32], is_without: NDArray[np.bool_]) -> pa.ListArray:
-    """Spread the features of the decoded photos, (n_decoded, n_features), over all rows: null where there are none."""
+    """Spread the features of the inferred photos, (n_inferred, n_features), over all rows: null where there are none."""
     offsets = np.zeros(len(is_without) + 1, np.int32)
     np.cumsum(np.where(is_without, 0, features.shape[1]), out=offsets[1:])
     return pa.ListArray.from_arrays(pa.array(offsets), pa.array(features.ravel()), mask=pa.array(is_without))

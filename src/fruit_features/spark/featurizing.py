@@ -13,12 +13,13 @@ import time
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
+import pyarrow.compute as pc
 from pyspark.sql import functions as F
 from pyspark.sql.types import ArrayType, FloatType, StructType
 
 from fruit_features.spark.chunks import PHOTO_OVERHEAD, Pace, count_tasks, plan_chunks
 from fruit_features.spark.feature_store import FACTS, PHOTO_KEY, is_in_slots
-from fruit_features.spark.featurizer import PhotoFeaturizer, shorten_digest
+from fruit_features.spark.featurizer import KnownContents, PhotoFeaturizer, shorten_digest
 from fruit_features.terminal import progress
 from fruit_features.terminal.wording import count_of
 
@@ -93,7 +94,7 @@ def featurize_in_chunks(
         photo_reader,
         context.broadcast(network),
         fingerprint=network.fingerprint,
-        known_contents=context.broadcast(known_contents) if len(known_contents) else None,
+        known_contents=context.broadcast(known_contents) if len(known_contents.with_features) else None,
         batch_size=batch_size,
         decoding=decoding,
         done=done,
@@ -151,7 +152,7 @@ def _contents_that_may_recur(pending_photos: DataFrame, known_photos: DataFrame,
     lengths = pending_photos.where(F.col("digest").isNull()).select("length").distinct()
     known = of_network.join(lengths, "length", "left_semi").select("digest", "error")
     described = known_photos.where(F.col("width").isNotNull()).select("digest", F.lit(True).alias("has_facts")).distinct()
-    is_described = (F.col("has_facts") | F.col("error").isNotNull()).alias("is_described")
+    is_described = F.coalesce("has_facts", F.col("error").isNotNull()).alias("is_described")
     return known.join(described, "digest", "left").select("digest", is_described).toArrow()
 
 
@@ -167,20 +168,20 @@ class _Contents:
         self._digests: set[int] = set()
         self.n_inferred = 0
 
-    def add_known(self, known: pa.Table) -> NDArray[np.uint64]:
+    def add_known(self, known: pa.Table) -> KnownContents:
         """Add those of earlier runs.
 
         Args:
             known: digest, is_described.
 
         Returns:
-            uint64 (n_contents,), ascending: `shorten_digest` of those that a worker need not decode. The facts of the others
-            were lost, along with a file of the photo index.
+            What workers have to know of them.
 
         """
-        self._digests.update(map(_as_number, known.column("digest").to_pylist()))
-        described = known.filter(known.column("is_described")).column("digest").to_pylist()
-        return np.unique(np.array([shorten_digest(digest) for digest in described], np.uint64))
+        digests = known.column("digest").to_pylist()
+        self._digests.update(map(_as_number, digests))
+        undescribed = known.filter(pc.invert(known.column("is_described"))).column("digest").to_pylist()
+        return KnownContents(_sorted_numbers(digests), _sorted_numbers(undescribed))
 
     def add(self, seen: pa.Table) -> list[str]:
         """Add those of a chunk.
@@ -206,6 +207,10 @@ class _Contents:
         return repeated
 
 
+def _sorted_numbers(digests: list[str]) -> NDArray[np.uint64]:
+    return np.unique(np.array([shorten_digest(digest) for digest in digests], np.uint64))
+
+
 def _as_number(digest: str) -> int:
     """Half of a digest, which no two contents share, as a number: it takes less memory than text."""
     return int(digest[:32], 16)
@@ -216,7 +221,7 @@ def _index_rows(seen: DataFrame, known_photos: DataFrame, *, are_all_new: bool) 
 
     Args:
         seen: path, length, modificationTime, is_indexed, digest, is_new, and facts of the photos that were decoded.
-        known_photos: The photo index, which has the facts of contents that are not new.
+        known_photos: The photo index, which has the facts of contents that were not decoded.
         are_all_new: Whether all contents are.
 
     """

@@ -17,7 +17,7 @@ from fruit_features.photos.facts import PhotoFacts
 from fruit_features.photos.imaging import decode
 from fruit_features.photos.reading import PhotoReader
 from fruit_features.spark.feature_store import FACTS
-from fruit_features.spark.featurizer import PhotoFeaturizer, shorten_digest
+from fruit_features.spark.featurizer import KnownContents, PhotoFeaturizer, shorten_digest
 from tests.support.photos import encoded, fruit
 
 if TYPE_CHECKING:
@@ -72,9 +72,15 @@ def record_batch(folder: Path, names: Sequence[str]) -> pa.RecordBatch:
     )
 
 
-def featurizer(broadcast: Broadcast[Network], batch_size: int, *known: bytes) -> PhotoFeaturizer:
+def numbers(contents: Sequence[bytes]) -> NDArray[np.uint64]:
+    return np.array(sorted(shorten_digest(hashlib.sha256(content).hexdigest()) for content in contents), np.uint64)
+
+
+def featurizer(
+    broadcast: Broadcast[Network], batch_size: int, *known: bytes, without_facts: Sequence[bytes] = ()
+) -> PhotoFeaturizer:
     context = SparkContext.getOrCreate()
-    contents = np.array(sorted(shorten_digest(hashlib.sha256(photo).hexdigest()) for photo in known), np.uint64)
+    contents = KnownContents(numbers(known), numbers(without_facts))
     return PhotoFeaturizer(
         PhotoReader(3),
         broadcast,
@@ -139,6 +145,32 @@ def test_known_contents_are_read_and_not_decoded(
             np.testing.assert_allclose(row["features"], expected[int(name)], atol=1e-4)
         else:
             assert (row["features"], row["error"]) == (None, None)
+
+
+def test_a_known_content_whose_facts_were_lost_is_decoded_and_not_inferred(
+    broadcast: Broadcast[Network], folder: Path
+) -> None:
+    known = featurizer(broadcast, 2, PHOTOS[0], PHOTOS[1], BROKEN, without_facts=[PHOTOS[1], BROKEN])
+    ((result,), inferred) = counted(known, record_batch(folder, ["0", "1", "broken", "2"]))
+    rows = result.to_pylist()
+    assert [row["is_new"] for row in rows] == [False, False, False, True]
+    assert [row["width"] is not None for row in rows] == [False, True, False, True]
+    assert [row["features"] is not None for row in rows] == [False, False, False, True]
+    assert [row["error"] for row in rows] == [None] * 4
+    assert inferred == 1, "calls of the network"
+
+
+def counted(featurizer: PhotoFeaturizer, batch: pa.RecordBatch) -> tuple[list[pa.RecordBatch], int]:
+    """The batches that it yields, and how often it called the network meanwhile."""
+    predict, *sizes = featurizer._compiled()
+    calls = []
+
+    def predict_and_count(photos: NDArray[np.uint8]) -> NDArray[np.float32]:
+        calls.append(len(photos))
+        return predict(photos)
+
+    featurizer._compiled = lambda: (predict_and_count, *sizes)  # type: ignore[method-assign, assignment]
+    return list(featurizer([batch])), len(calls)
 
 
 def test_a_known_content_is_featurized_if_the_index_gave_its_digest(broadcast: Broadcast[Network], folder: Path) -> None:
