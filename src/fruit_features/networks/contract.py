@@ -1,4 +1,4 @@
-"""What a network in a file of somebody else's making takes and gives: the part that its user states, and what the file says."""
+"""What a network in a file takes and gives: what its user states, and what is found out from the file."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Layout = Literal["NCHW", "NHWC"]
 """The order of a network's input: batch, channels, height, width, or batch, height, width, channels."""
 
 Pooling = Literal["none", "mean"] | int
-"""How a feature map or a row of tokens becomes one vector; a number chooses one token, such as 0 for the CLS token of a ViT."""
+"""How a feature map or a row of tokens becomes one vector; a number chooses a token, such as 0 for the CLS token of a ViT."""
 
 NORMALISATIONS: Final[Mapping[str, Normalisation]] = {
     # https://pytorch.org/vision/stable/models.html: the means and standard deviations of ImageNet's samples in [0, 1]

@@ -76,3 +76,19 @@ def test_a_calibrated_network_is_known_by_its_weights() -> None:
     assert fingerprint == fingerprint_calibrated("configuration", b"weights")
     assert fingerprint != fingerprint_calibrated("configuration", b"others")
     assert fingerprint != fingerprint_calibrated("another", b"weights")
+
+
+@pytest.mark.parametrize(
+    ("changes", "fingerprint"),
+    [
+        ({}, "d689853eaea0232a"),
+        ({"backbone": "mobilenet_v2"}, "887a508ff7e14a90"),
+        ({"backbone": "mobilenet_v2", "engine": "tensorflow"}, "db71c4f027399dbe"),
+        ({"backbone": "mobilenet_v2", "precision": "bf16", "jpeg_draft": True}, "21f312466a2e17b4"),
+    ],
+)
+def test_fingerprints_stay_the_same_from_version_to_version(
+    parameters: FeaturizationParameters, changes: dict[str, Any], fingerprint: str
+) -> None:
+    """Features that were computed before stay in use."""
+    assert parameters.model_copy(update=changes).network.fingerprint() == fingerprint
