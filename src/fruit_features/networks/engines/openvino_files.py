@@ -51,11 +51,11 @@ def inspect(
         WeightsError: It cannot be used; the message names the file, what is wrong, and what mends it.
 
     """
-    with _read(path, content, companions) as model:
+    with _read(path, content, companions) as model, _blamed_on(path):
         layout, size = _inspect_input(path, model, contract, input_size)
         output = _choose_output(path, model, contract.output)
         _reshape_to_probe(path, model, layout, size)
-        rank, n_features = _inspect_output(path, model.outputs[output].get_partial_shape(), layout, contract)
+        rank, n_features = _inspect_output(path, model.outputs[output], layout, contract)
     if not 1 <= n_features <= MAX_FEATURES:
         raise WeightsError(
             f"{path}: its output is {n_features:,} numbers a photo, and at most {MAX_FEATURES:,} can be reduced. Name a "
@@ -112,16 +112,25 @@ def _read(path: Path, content: bytes, companions: Mapping[str, bytes]) -> Iterat
             copy = Path(folder, name)
             copy.parent.mkdir(parents=True, exist_ok=True)
             copy.write_bytes(beside)
-        try:
+        with _blamed_on(path, folder):
             model = openvino.Core().read_model(Path(folder, path.name))
-        except RuntimeError as error:
-            raise WeightsError(
-                f"{path}: OpenVINO cannot read this network, or the file is damaged: {_reason(error, folder)}. Export it again"
-            ) from error
         yield model
 
 
-def _reason(error: RuntimeError, folder: str = "") -> str:
+@contextmanager
+def _blamed_on(path: Path, folder: str = "") -> Iterator[None]:
+    """Turn whatever OpenVINO raises on a damaged or strange network into a sentence about its file."""
+    try:
+        yield
+    except WeightsError:
+        raise
+    except Exception as error:  # RuntimeError, but also UnicodeDecodeError on names, and others
+        raise WeightsError(
+            f"{path}: OpenVINO cannot read this network, or the file is damaged: {_reason(error, folder)}. Export it again"
+        ) from error
+
+
+def _reason(error: Exception, folder: str = "") -> str:
     """Take what a user can use from an error of OpenVINO, which begins with lines of its own source code."""
     lines = [line.strip() for line in str(error).replace(f"{folder}/", "").splitlines()]
     told = [line for line in lines if line and not line.startswith(("Exception from ", "Check '", "FrontEnd API failed"))]
@@ -252,13 +261,19 @@ def _one_by_one(path: Path) -> WeightsError:
     )
 
 
-def _inspect_output(path: Path, shape: Any, layout: Layout, contract: NetworkContract) -> tuple[int, int]:
+def _inspect_output(path: Path, output: Any, layout: Layout, contract: NetworkContract) -> tuple[int, int]:
     """Check the chosen output, for a batch of two photos.
 
     Returns:
         Its dimensions, and the numbers per photo after pooling.
 
     """
+    shape, element = output.get_partial_shape(), output.get_element_type()
+    if not element.is_real():
+        raise WeightsError(
+            f"{path}: its output is of type {element.get_type_name()}, and features are floating point. Export it with an output "
+            f"of float32, or name another one: {_SETTING}.output=NAME"
+        )
     if shape.rank.is_dynamic or any(side.is_dynamic for side in shape):
         raise WeightsError(
             f"{path}: the shape of its output ({shape}) is known only when it runs. Export it with fixed shapes, "
