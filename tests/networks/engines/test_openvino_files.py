@@ -253,7 +253,15 @@ def of_unknown_operator() -> Any:
     return onnx_model([node], [floats("photos", PHOTOS)], [floats("y", PHOTOS)], domain="com.example")
 
 
+def class_numbers() -> Any:
+    model = cnn()
+    model.graph.node.append(helper.make_node("ArgMax", ["features"], ["class"], axis=1, keepdims=0))
+    model.graph.output[0].CopyFrom(floats("class", ["batch"], TensorProto.INT64))
+    return model
+
+
 REFUSALS: dict[str, tuple[Callable[[], Any], dict[str, Any], int | None, str]] = {
+    "classes": (class_numbers, {}, None, "its output is of type i64, and features are floating point. Export it with an"),
     "text": (text_network, {}, None, "its input input_ids is rows of whole numbers, as networks of text take them. Give a"),
     "two inputs": (two_inputs, {}, None, "it has 2 inputs (photos, mask), and a network of photos has one. Export"),
     "dynamic rank": (
@@ -371,6 +379,12 @@ def test_what_cannot_be_used_is_refused_by_name(case: str) -> None:
         inspect(Path("/somewhere/own.onnx"), build().SerializeToString(), {}, contract(**changes), input_size)
     assert str(caught.value).startswith("/somewhere/own.onnx: ")
     assert "\n" not in str(caught.value)
+
+
+def test_names_that_are_no_text_are_refused() -> None:
+    content = cnn().SerializeToString().replace(b"features", b"featur\xffs")
+    with pytest.raises(WeightsError, match=r"own\.onnx: OpenVINO cannot read this network, or the file is damaged"):
+        inspect(Path("own.onnx"), content, {}, contract(output="cls"), None)
 
 
 @pytest.mark.parametrize("name", ["cnn.tflite", "cnn.xml"])

@@ -271,8 +271,8 @@ def _inspect_output(path: Path, output: Any, layout: Layout, contract: NetworkCo
     shape, element = output.get_partial_shape(), output.get_element_type()
     if not element.is_real():
         raise WeightsError(
-            f"{path}: its output is of type {element.get_type_name()}, and features are floating point. Export it with an output "
-            f"of float32, or name another one: {_SETTING}.output=NAME"
+            f"{path}: its output is of type {element.get_type_name()}, and features are floating point. Export it with an "
+            f"output of float32, or name another one: {_SETTING}.output=NAME"
         )
     if shape.rank.is_dynamic or any(side.is_dynamic for side in shape):
         raise WeightsError(
