@@ -30,7 +30,8 @@ def build_network(configuration: NetworkConfiguration, calibration_photos: NDArr
     """
     backbone, engine = BACKBONES.find(configuration.backbone), ENGINES.find(configuration.engine)
     logger.info("Building %s with weights %s, once", backbone.name, configuration.weights)
-    files = engine.export(backbone.build(backbone.resolve_weights(configuration.weights)))
+    input_size = backbone.resolve_input_size(configuration.input_size)
+    files = engine.export(backbone.build(backbone.resolve_weights(configuration.weights), input_size))
     fingerprint = of_configuration = configuration.fingerprint()
     if calibration_photos is not None:
         files = engine.quantize(files, calibration_photos)
@@ -41,7 +42,7 @@ def build_network(configuration: NetworkConfiguration, calibration_photos: NDArr
         backbone=backbone.name,
         engine=engine.name,
         precision=configuration.precision,
-        input_size=backbone.input_size,
+        input_size=input_size,
         n_features=backbone.n_features,
         files=files,
         parameters=configuration.parameters(),

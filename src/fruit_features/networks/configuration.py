@@ -25,6 +25,7 @@ class NetworkConfiguration:
     Attributes:
         backbone: Name of the backbone.
         weights: `imagenet`, or a file.
+        input_size: Side of the square photos that the network sees, in pixels; None for the network's own.
         engine: Name of the engine.
         precision: Arithmetic of the inference.
         preprocessing: Names what is done to a photo's pixels.
@@ -36,6 +37,7 @@ class NetworkConfiguration:
 
     backbone: str
     weights: str
+    input_size: int | None
     engine: str
     precision: Precision
     preprocessing: str
@@ -53,13 +55,14 @@ class NetworkConfiguration:
 
         Raises:
             WeightsError: The weights cannot be identified.
+            InputSizeError: The network does not take photos of this size.
 
         """
         backbone = BACKBONES.find(self.backbone)
         described: dict[str, object] = {
             "backbone": backbone.name,
             "weights": backbone.resolve_weights(self.weights).digest,
-            "input_size": backbone.input_size,
+            "input_size": backbone.resolve_input_size(self.input_size),
             **backbone.normalisation.describe(),
             "preprocessing": self.preprocessing,
             **self.decoding,
@@ -75,6 +78,7 @@ class NetworkConfiguration:
         chosen: dict[str, Any] = {
             "backbone": self.backbone,
             "weights": self.weights,
+            "input_size": self.input_size,
             "engine": self.engine,
             "precision": self.precision,
             **self.decoding,

@@ -14,7 +14,7 @@ import numpy as np
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from fruit_features.photos.errors import ImageError
-from fruit_features.photos.facts import PhotoFacts, measure_luma, read_orientation
+from fruit_features.photos.facts import SQUARE, PhotoFacts, measure_luma, read_orientation
 from fruit_features.photos.heic import decode_heic, is_heic
 
 if TYPE_CHECKING:
@@ -125,10 +125,13 @@ def decode_with_facts(
     """
     with _open(content, max_decoded_mb) as image:
         header = image.width, image.height, image.format or "", image.mode, read_orientation(image)
-        _limit_memory(image, size, max_decoded_mb, is_drafted=jpeg_draft, is_turned=apply_exif_orientation)
+        drafted_for = max(size, SQUARE)  # else facts of a small input size would be those of a blurred photo
+        _limit_memory(image, drafted_for, max_decoded_mb, is_drafted=jpeg_draft, is_turned=apply_exif_orientation)
         upright = ImageOps.exif_transpose(image) if apply_exif_orientation else image
-        square = _to_rgb(upright).resize((size, size))
-        return np.asarray(square), PhotoFacts(*header, *measure_luma(square))
+        rgb = _to_rgb(upright)
+        square = rgb.resize((size, size))
+        measured = square if size == SQUARE else rgb.resize((SQUARE, SQUARE))
+        return np.asarray(square), PhotoFacts(*header, *measure_luma(measured))
 
 
 def thumbnail(content: bytes | memoryview, size: int, max_decoded_mb: int = MAX_DECODED_MB) -> bytes:

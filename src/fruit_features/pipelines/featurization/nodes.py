@@ -71,7 +71,7 @@ def build_network(
     stored = networks.get(configuration.fingerprint())
     if stored is not None:
         return stored.load()
-    input_size = BACKBONES.find(configuration.backbone).input_size
+    input_size = BACKBONES.find(configuration.backbone).resolve_input_size(configuration.input_size)
     is_calibrated = configuration.is_calibrated
     decoded = _decode_all(calibration_photos, photo_reader, input_size, parameters) if is_calibrated else None
     return building.build_network(configuration, decoded)

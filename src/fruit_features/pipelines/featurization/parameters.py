@@ -18,6 +18,7 @@ class FeaturizationParameters(Parameters):
     Attributes:
         backbone: Name of the network.
         weights: `imagenet`, or a file.
+        input_size: Side of the square that photos are squashed to, in pixels; None for the network's own size.
         engine: What runs the network.
         precision: Arithmetic of the inference; `f32` gives the notebook's numbers, the others are faster and less exact.
         batch_size: Photos per inference call; small batches stay in the processor's cache.
@@ -33,6 +34,7 @@ class FeaturizationParameters(Parameters):
 
     backbone: str
     weights: str
+    input_size: int | None
     engine: str
     precision: Precision
     batch_size: PositiveInt
@@ -59,6 +61,7 @@ class FeaturizationParameters(Parameters):
         return NetworkConfiguration(
             backbone=self.backbone,
             weights=self.weights,
+            input_size=self.input_size,
             engine=self.engine,
             precision=self.precision,
             preprocessing=PREPROCESSING,
@@ -69,7 +72,9 @@ class FeaturizationParameters(Parameters):
 
     @model_validator(mode="after")
     def _check_together(self) -> FeaturizationParameters:
-        BACKBONES.find(self.backbone).resolve_weights(self.weights)
+        backbone = BACKBONES.find(self.backbone)
+        backbone.resolve_weights(self.weights)
+        backbone.resolve_input_size(self.input_size)
         allowed = ENGINES.find(self.engine).precisions
         if self.precision not in allowed:
             raise ValueError(f"precision={self.precision!r}: engine {self.engine!r} offers {', '.join(sorted(allowed))}")
