@@ -92,3 +92,16 @@ def test_a_size_that_the_file_leaves_open_has_to_be_given(own: FeaturizationPara
     (tmp_path / "open.onnx").write_bytes(cnn(("batch", 3, "height", "width")).SerializeToString())
     with pytest.raises(WeightsError, match=r"it takes photos of any size\. Say which one it was trained on"):
         changed(own, weights=str(tmp_path / "open.onnx"), pooling="none").network.n_features()
+    of_sizes = [
+        changed(own, weights=str(tmp_path / "open.onnx"), pooling="none", input_size=size).network for size in (32, 64)
+    ]
+    assert [network.side_of_photos() for network in of_sizes] == [32, 64]
+    assert of_sizes[0].fingerprint() != of_sizes[1].fingerprint()
+
+
+def test_a_size_that_the_file_fixes_may_be_given_and_no_other(own: FeaturizationParameters) -> None:
+    assert changed(own, input_size=32).network.fingerprint() == own.network.fingerprint()
+    with pytest.raises(WeightsError, match=r"it takes photos of 32 x 32 pixels, and featurization\.input_size is 64"):
+        changed(own, input_size=64).network.fingerprint()
+    with pytest.raises(ValueError, match="input_size=0: a network in a file may take 1 to 2048 pixels"):
+        changed(own, input_size=0)

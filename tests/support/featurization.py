@@ -13,6 +13,7 @@ def parameters() -> FeaturizationParameters:
     return FeaturizationParameters(
         backbone="efficientnet_lite0",
         weights="imagenet",
+        input_size=None,
         engine="openvino",
         precision="f32",
         batch_size=3,

@@ -35,7 +35,7 @@ def build_network(configuration: NetworkConfiguration, calibration_photos: NDArr
     if isinstance(backbone, NetworkFormat):
         files = engine.adopt(configuration.read_network_file(backbone))
     else:
-        files = engine.export(backbone.build(backbone.resolve_weights(configuration.weights)))
+        files = engine.export(backbone.build(backbone.resolve_weights(configuration.weights), configuration.side_of_photos()))
     fingerprint = of_configuration = configuration.fingerprint()
     if calibration_photos is not None:
         files = engine.quantize(files, calibration_photos)

@@ -30,6 +30,7 @@ class NetworkConfiguration:
     Attributes:
         backbone: Name of the backbone.
         weights: `imagenet`, or a file.
+        input_size: Side of the square photos that the network sees, in pixels; None for the network's own.
         engine: Name of the engine.
         precision: Arithmetic of the inference.
         preprocessing: Names what is done to a photo's pixels.
@@ -43,6 +44,7 @@ class NetworkConfiguration:
 
     backbone: str
     weights: str
+    input_size: int | None
     engine: str
     precision: Precision
     preprocessing: str
@@ -62,6 +64,7 @@ class NetworkConfiguration:
 
         Raises:
             WeightsError: The weights cannot be identified, or a network in a file cannot be used.
+            InputSizeError: The network does not take photos of this size.
 
         """
         backbone = BACKBONES.find(self.backbone)
@@ -69,7 +72,7 @@ class NetworkConfiguration:
             contract, facts = self._contract_and_facts(backbone)
             seen = facts.describe(contract)
         else:
-            seen = {"input_size": backbone.input_size, **backbone.normalisation.describe()}
+            seen = {"input_size": backbone.resolve_input_size(self.input_size), **backbone.normalisation.describe()}
         described: dict[str, object] = {
             "backbone": backbone.name,
             "weights": backbone.resolve_weights(self.weights).digest,
@@ -88,10 +91,13 @@ class NetworkConfiguration:
 
         Raises:
             WeightsError: A network in a file cannot be used.
+            InputSizeError: The network does not take photos of the size that is asked for.
 
         """
         backbone = BACKBONES.find(self.backbone)
-        return self._contract_and_facts(backbone)[1].input_size if isinstance(backbone, NetworkFormat) else backbone.input_size
+        if isinstance(backbone, NetworkFormat):
+            return self._contract_and_facts(backbone)[1].input_size
+        return backbone.resolve_input_size(self.input_size)
 
     def n_features(self) -> int:
         """Return how many numbers the network gives for a photo.
@@ -121,13 +127,14 @@ class NetworkConfiguration:
     def _contract_and_facts(self, backbone: NetworkFormat) -> tuple[NetworkContract, NetworkFacts]:
         if self.contract is None:
             raise ValueError(f"backbone {self.backbone!r} needs the parameters featurization.network_file")
-        return self.contract, _inspect(backbone, backbone.resolve_weights(self.weights), self.contract, None)
+        return self.contract, _inspect(backbone, backbone.resolve_weights(self.weights), self.contract, self.input_size)
 
     def parameters(self) -> dict[str, Any]:
         """Return the parameters that the fingerprint depends on, by the names that a user gives them by."""
         chosen: dict[str, Any] = {
             "backbone": self.backbone,
             "weights": self.weights,
+            "input_size": self.input_size,
             "engine": self.engine,
             "precision": self.precision,
             **self.decoding,

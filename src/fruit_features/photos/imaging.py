@@ -14,7 +14,7 @@ import numpy as np
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from fruit_features.photos.errors import ImageError
-from fruit_features.photos.facts import PhotoFacts, measure_luma, read_orientation
+from fruit_features.photos.facts import SQUARE, PhotoFacts, measure_luma, read_orientation
 from fruit_features.photos.heic import decode_heic, is_heic
 
 if TYPE_CHECKING:
@@ -136,10 +136,15 @@ def decode_with_facts(
     """
     with _open(content, max_decoded_mb) as image:
         header = image.width, image.height, image.format or "", image.mode, read_orientation(image)
-        _limit_memory(image, size, max_decoded_mb, is_drafted=jpeg_draft, is_turned=apply_exif_orientation)
+        drafted_for = max(size, SQUARE)  # else facts of a small input size would be those of a blurred photo
+        _limit_memory(image, drafted_for, max_decoded_mb, is_drafted=jpeg_draft, is_turned=apply_exif_orientation)
         upright = ImageOps.exif_transpose(image) if apply_exif_orientation else image
-        square = _to_square(_to_rgb(upright), size, resize, Image.Resampling[interpolation.upper()])
-        return np.asarray(square), PhotoFacts(*header, *measure_luma(square))
+        rgb = _to_rgb(upright)
+        square = _to_square(rgb, size, resize, Image.Resampling[interpolation.upper()])
+        # The photo index keeps the facts of a photo once: they do not depend on what a network wants to see.
+        is_as_measured = (size, resize, interpolation) == (SQUARE, "squash", "bicubic")
+        measured = square if is_as_measured else rgb.resize((SQUARE, SQUARE))
+        return np.asarray(square), PhotoFacts(*header, *measure_luma(measured))
 
 
 def _to_square(image: Image.Image, size: int, resize: Resize, interpolation: Image.Resampling) -> Image.Image:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fruit_features.photos.imaging import MAX_DECODED_MB, decode, decoding_of_features
+from fruit_features.photos.imaging import MAX_DECODED_MB, decode, decode_with_facts, decoding_of_features
 
 
 def photo(width: int, height: int) -> Image.Image:
@@ -60,3 +60,10 @@ def test_defaults_of_later_date_are_no_part_of_a_fingerprint() -> None:
     later: Any = {"max_decoded_mb": MAX_DECODED_MB, "resize": "squash", "interpolation": "bicubic"}
     assert decoding_of_features(early | later) == early
     assert decoding_of_features(early | later | {"resize": "crop"}) == early | {"resize": "crop"}
+
+
+def test_facts_do_not_depend_on_what_a_network_wants_to_see() -> None:
+    content = png(photo(300, 200))
+    _, facts = decode_with_facts(content, 224)
+    for size, resize, interpolation in ((224, "crop", "bicubic"), (224, "squash", "nearest"), (64, "crop", "bilinear")):
+        assert decode_with_facts(content, size, resize=resize, interpolation=interpolation)[1] == facts  # type: ignore[arg-type]

@@ -10,10 +10,13 @@ from fruit_features.networks.backbones import BACKBONES, NetworkFormat
 from fruit_features.networks.backbones.base import Normalisation
 from fruit_features.networks.configuration import NetworkConfiguration
 from fruit_features.networks.contract import NORMALISATIONS, NetworkContract
-from fruit_features.networks.engines import ENGINES
+from fruit_features.networks.engines import ENGINES, Engine
 from fruit_features.networks.network import Precision
 from fruit_features.parameters import Parameters
 from fruit_features.photos.imaging import PREPROCESSING, Decoding, Interpolation, Resize, decoding_of_features
+
+MAX_FILE_INPUT_SIZE = 2048
+"""Pixels of the square that a network in a file may see; a few photos of this size fill the memory of a worker."""
 
 ThreeNumbers = Annotated[list[FiniteFloat], Field(min_length=3, max_length=3)]
 
@@ -73,6 +76,7 @@ class FeaturizationParameters(Parameters):
     Attributes:
         backbone: Name of the network.
         weights: `imagenet`, or a file.
+        input_size: Side of the square that photos are squashed to, in pixels; None for the network's own size.
         engine: What runs the network.
         precision: Arithmetic of the inference; `f32` gives the notebook's numbers, the others are faster and less exact.
         batch_size: Photos per inference call; small batches stay in the processor's cache.
@@ -89,6 +93,7 @@ class FeaturizationParameters(Parameters):
 
     backbone: str
     weights: str
+    input_size: int | None
     engine: str
     precision: Precision
     batch_size: PositiveInt
@@ -120,6 +125,7 @@ class FeaturizationParameters(Parameters):
         return NetworkConfiguration(
             backbone=self.backbone,
             weights=self.weights,
+            input_size=self.input_size,
             engine=self.engine,
             precision=self.precision,
             preprocessing=PREPROCESSING,
@@ -136,14 +142,26 @@ class FeaturizationParameters(Parameters):
 
     @model_validator(mode="after")
     def _check_together(self) -> FeaturizationParameters:
-        BACKBONES.find(self.backbone).resolve_weights(self.weights)
-        if self._is_in_a_file and self.backbone not in ENGINES.find(self.engine).file_formats:
-            able = [name for name, engine in ENGINES.items() if self.backbone in engine.file_formats]
+        backbone, engine = BACKBONES.find(self.backbone), ENGINES.find(self.engine)
+        backbone.resolve_weights(self.weights)
+        if isinstance(backbone, NetworkFormat):
+            self._check_network_file(engine)
+        else:
+            backbone.resolve_input_size(self.input_size)
+        allowed = engine.precisions
+        if self.precision not in allowed:
+            raise ValueError(f"precision={self.precision!r}: engine {self.engine!r} offers {', '.join(sorted(allowed))}")
+        return self
+
+    def _check_network_file(self, engine: Engine) -> None:
+        if self.backbone not in engine.file_formats:
+            able = [name for name, other in ENGINES.items() if self.backbone in other.file_formats]
             raise ValueError(
                 f"engine={self.engine!r} runs no network in a file, as backbone={self.backbone!r} is one: give "
                 f"featurization.engine={' or '.join(able)}"
             )
-        allowed = ENGINES.find(self.engine).precisions
-        if self.precision not in allowed:
-            raise ValueError(f"precision={self.precision!r}: engine {self.engine!r} offers {', '.join(sorted(allowed))}")
-        return self
+        if self.input_size is not None and not 1 <= self.input_size <= MAX_FILE_INPUT_SIZE:
+            raise ValueError(
+                f"input_size={self.input_size}: a network in a file may take 1 to {MAX_FILE_INPUT_SIZE} pixels. Give the size "
+                "that it was trained on, such as 224"
+            )
