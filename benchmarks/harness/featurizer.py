@@ -30,13 +30,13 @@ class Featurizer:
     """A network compiled for one core.
 
     Args:
-        network_folder: Folder of the network, as a run kept it.
+        network: The network, or its folder as a run kept it.
         batch_size: Photos per inference call.
 
     """
 
-    def __init__(self, network_folder: Path, batch_size: int) -> None:
-        self._network = read_network(network_folder)
+    def __init__(self, network: Network | Path, batch_size: int) -> None:
+        self._network = network if isinstance(network, Network) else read_network(network)
         self._predict = ENGINES.find(self._network.engine).load(self._network, batch_size)
         size = self._network.input_size
         self._photos = np.zeros((batch_size, size, size, 3), np.uint8)

@@ -27,7 +27,8 @@ from kedro.framework.session import KedroSession
 
 from fruit_features.networks.backbones import BACKBONES
 from fruit_features.networks.backbones.mobilenet_v2 import RELEASE_FILE
-from fruit_features.parameters import Parameters
+from fruit_features.parameters import Parameters, flatten
+from tests.support.network_files import cnn, vit
 from tests.support.runs import PROJECT, Outputs
 
 if TYPE_CHECKING:
@@ -229,6 +230,9 @@ def shell(demo_run: DemoRun, spark: SparkSession, tmp_path_factory: pytest.TempP
         )
     keras_home = home / "keras"
     (keras_home / "models").mkdir(parents=True)
+    (home / "networks").mkdir()
+    (home / "networks/resnet18.onnx").write_bytes(cnn(("batch", 3, 224, 224)).SerializeToString())
+    (home / "networks/dinov2.onnx").write_bytes(vit(size=224, patch=32).SerializeToString())
     (home / "weights").mkdir()
     network = random_mobilenet_v2()
     network.save(keras_home / "models" / RELEASE_FILE)
@@ -290,7 +294,7 @@ def test_make_demo_is_what_the_demo_run_did(shell: Shell) -> None:
 
 @pytest.mark.parametrize("block", blocks("python"), ids=str)
 def test_snippets_run(block: Block, shell: Shell) -> None:
-    for tool in ("duckdb", "faiss", "lancedb", "datasets", "renumics"):  # tests/pages/test_other_tools.py has them
+    for tool in ("duckdb", "faiss", "lancedb", "datasets", "renumics", "torch"):  # tests/pages/test_other_tools.py has them
         if re.search(rf"^(import|from) {tool}\b", block.text, re.MULTILINE):
             pytest.importorskip(tool)
     # What a library's threads do when Python ends is not the snippet's business: Arrow's have aborted it on a busy machine.
@@ -402,21 +406,29 @@ def typed_parameters() -> dict[str, type[Parameters]]:
     found = {}
     for path in (PROJECT / "src/fruit_features/pipelines").glob("*/parameters.py"):
         module = importlib.import_module(f"fruit_features.pipelines.{path.parent.name}.parameters")
-        (found[path.parent.name],) = (
-            value
-            for value in vars(module).values()
-            if isinstance(value, type) and issubclass(value, Parameters) and value.__module__ == module.__name__
-        )
+        found[path.parent.name] = getattr(module, f"{path.parent.name.title()}Parameters")
     return found
 
 
 def schemas() -> dict[str, dict[str, Any]]:
     """JSON schema of every parameter, by its name on the command line."""
     return {
-        f"{pipeline}.{name}": {key: value for key, value in schema.items() if key != "title"}
+        name: schema
         for pipeline, parameters in typed_parameters().items()
-        for name, schema in parameters.model_json_schema()["properties"].items()
+        for name, schema in schemas_of(parameters, pipeline).items()
     }
+
+
+def schemas_of(parameters: type[Parameters], prefix: str) -> dict[str, dict[str, Any]]:
+    """The same of one class and of those within it."""
+    found: dict[str, dict[str, Any]] = {}
+    schemas = parameters.model_json_schema()["properties"]
+    for name, field in parameters.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, Parameters):
+            found |= schemas_of(field.annotation, f"{prefix}.{name}")
+        else:
+            found[f"{prefix}.{name}"] = {key: value for key, value in schemas[name].items() if key != "title"}
+    return found
 
 
 def in_words(schema: dict[str, Any]) -> str:
@@ -424,12 +436,14 @@ def in_words(schema: dict[str, Any]) -> str:
     match schema:
         case {"anyOf": [some, {"type": "null"}]}:
             return f"{in_words(some)}, or `null`"
+        case {"anyOf": [some, other]}:
+            return f"{in_words(some)}, or a {in_words(other)}"
+        case {"type": "array", "minItems": n, "maxItems": m} if n == m:
+            return f"{n} {in_words(schema['items'])}s"
         case {"enum": [*first, last]}:
             return f"{', '.join(f'`{name}`' for name in first)} or `{last}`"
-        case {"type": "boolean"}:
-            return "`true` or `false`"
-        case {"type": "string"}:
-            return "text"
+        case {"type": "boolean" | "string" as kind}:
+            return {"boolean": "`true` or `false`", "string": "text"}[kind]
     words = {"integer": "whole number", "number": "number"}[schema.pop("type")]
     if words == "whole number" and "exclusiveMinimum" in schema:
         schema["minimum"] = schema.pop("exclusiveMinimum") + 1
@@ -452,7 +466,7 @@ def defaults() -> dict[str, str]:
     conf = PROJECT / "conf/base"
     roots = yaml.safe_load((conf / "globals.yml").read_text())
     files = [yaml.safe_load(path.read_text()) for path in conf.glob("parameters*.yml")]
-    nested = {f"{group}.{name}": value for file in files for group, values in file.items() for name, value in values.items()}
+    nested = {name: value for file in files for name, value in flatten(file).items()}
     # The catalog, where models_root has its default, refers to the output root.
     return {name: in_yaml(value) for name, value in {**roots, **nested}.items()} | {"models_root": "output_root/06_models"}
 

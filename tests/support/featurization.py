@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fruit_features.pipelines.featurization.parameters import FeaturizationParameters
+from fruit_features.pipelines.featurization.parameters import FeaturizationParameters, NetworkFileParameters
 
 
 @pytest.fixture
@@ -13,6 +13,7 @@ def parameters() -> FeaturizationParameters:
     return FeaturizationParameters(
         backbone="efficientnet_lite0",
         weights="imagenet",
+        input_size=None,
         engine="openvino",
         precision="f32",
         batch_size=3,
@@ -22,5 +23,16 @@ def parameters() -> FeaturizationParameters:
         max_decoded_mb=1024,
         n_calibration_photos=12,
         calibration_seed=0,
+        network_file=NetworkFileParameters(
+            layout="auto",
+            channels="RGB",
+            normalisation="imagenet",
+            mean=None,
+            scale=None,
+            resize="squash",
+            interpolation="bicubic",
+            output=None,
+            pooling="none",
+        ),
         max_vacuum_ratio=0.5,
     )

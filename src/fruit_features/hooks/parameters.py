@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 from kedro.framework.hooks import hook_impl
 from kedro.framework.project import pipelines
 
-from fruit_features.networks.backbones import BACKBONES
 from fruit_features.parameters import nearest
 
 if TYPE_CHECKING:
     from kedro.framework.context import KedroContext
+
+    from fruit_features.networks.configuration import NetworkConfiguration
 
 ROOTS = frozenset({"images_root", "output_root", "models_root"})
 """Run-time parameters that `conf/base/catalog.yml` reads; all others belong to a pipeline."""
@@ -39,19 +40,21 @@ class ParameterHooks:
             if name not in known:
                 raise ValueError(f"unknown parameter {name!r}: {nearest(name, known)}")
         # Reading them checks every typed parameter: a bad one stops the run before Spark starts.
-        _check_n_components(context.params["reduction"].n_components, context.params["featurization"].backbone)
+        _check_n_components(context.params["reduction"].n_components, context.params["featurization"].network)
 
 
-def _check_n_components(n_components: int | None, backbone: str) -> None:
+def _check_n_components(n_components: int | None, network: NetworkConfiguration) -> None:
     """Refuse more components than the network gives features: no single stage's parameters can know that.
 
+    A network in a file is looked at for that, so that one that cannot be used is refused here.
+
     Raises:
-        ValueError: There are fewer features than components asked for.
+        ValueError: There are fewer features than components asked for, or a network in a file cannot be used.
 
     """
-    n_features = BACKBONES.find(backbone).n_features
+    n_features = network.n_features()
     if n_components is not None and n_components > n_features:
         raise ValueError(
-            f"reduction.n_components={n_components}: {backbone} gives {n_features} features a photo, and there are no more "
-            f"components than that. Give a number from 1 to {n_features}"
+            f"reduction.n_components={n_components}: {network.backbone} gives {n_features} features a photo, and there are no "
+            f"more components than that. Give a number from 1 to {n_features}"
         )

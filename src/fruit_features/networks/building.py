@@ -1,17 +1,19 @@
-"""Builds a network: Keras builds the backbone, and the engine exports it and, for int8, quantises it."""
+"""Builds a network: the engine exports what Keras builds, or adopts what a file holds, and, for int8, quantises it."""
 
 from __future__ import annotations
 
 import logging
 from typing import TYPE_CHECKING
 
-from fruit_features.networks.backbones import BACKBONES
+import numpy as np
+
+from fruit_features.networks.backbones import BACKBONES, NetworkFormat
 from fruit_features.networks.configuration import fingerprint_calibrated
 from fruit_features.networks.engines import ENGINES
 from fruit_features.networks.network import Network
+from fruit_features.networks.weights import WeightsError
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     from fruit_features.networks.configuration import NetworkConfiguration
@@ -30,22 +32,50 @@ def build_network(configuration: NetworkConfiguration, calibration_photos: NDArr
     """
     backbone, engine = BACKBONES.find(configuration.backbone), ENGINES.find(configuration.engine)
     logger.info("Building %s with weights %s, once", backbone.name, configuration.weights)
-    files = engine.export(backbone.build(backbone.resolve_weights(configuration.weights)))
+    if isinstance(backbone, NetworkFormat):
+        files = engine.adopt(configuration.read_network_file(backbone))
+    else:
+        files = engine.export(backbone.build(backbone.resolve_weights(configuration.weights), configuration.side_of_photos()))
     fingerprint = of_configuration = configuration.fingerprint()
     if calibration_photos is not None:
         files = engine.quantize(files, calibration_photos)
         fingerprint = fingerprint_calibrated(of_configuration, engine.identify(files))
-    return Network(
+    network = Network(
         fingerprint=fingerprint,
         configuration=of_configuration,
         backbone=backbone.name,
         engine=engine.name,
         precision=configuration.precision,
-        input_size=backbone.input_size,
-        n_features=backbone.n_features,
+        input_size=configuration.side_of_photos(),
+        n_features=configuration.n_features(),
         files=files,
         parameters=configuration.parameters(),
     )
+    if isinstance(backbone, NetworkFormat):
+        _try_out(network, configuration)
+    return network
+
+
+def _try_out(network: Network, configuration: NetworkConfiguration) -> None:
+    """Pass a black photo through a network of unknown making: a fault in it shows before any photo is read.
+
+    Raises:
+        WeightsError: The engine cannot run it, or its output is another than its shape promises.
+
+    """
+    photo = np.zeros((1, network.input_size, network.input_size, 3), np.uint8)
+    try:
+        shape = ENGINES.find(network.engine).load(network, 1)(photo).shape
+    except Exception as error:  # each engine raises its own errors
+        raise WeightsError(
+            f"weights {configuration.weights!r}: the engine {network.engine} cannot run this network: "
+            f"{' '.join(str(error).split())[:200]}. Export it again, with operators that the engine has"
+        ) from error
+    if shape != (1, network.n_features):
+        raise WeightsError(
+            f"weights {configuration.weights!r}: the network gives {shape} numbers for a photo, and not "
+            f"(1, {network.n_features}). Export it with fixed shapes"
+        )
 
 
 def warn_of_emulated_precision(configuration: NetworkConfiguration) -> None:

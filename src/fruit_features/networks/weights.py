@@ -20,12 +20,14 @@ class Weights:
         path: the local file (absolute), or None where Keras finds it in its cache or downloads it.
         digest: identifies the numbers, so that features from different weights never meet: the SHA-256 of the file
             in hexadecimal, or the name of a published release that is immutable under that name.
+        companions: files that belong to that file, by their paths beside it; the digest covers them, too.
 
     """
 
     source: str
     path: Path | None
     digest: str
+    companions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

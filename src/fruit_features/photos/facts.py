@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from PIL import ExifTags, Image
@@ -13,6 +13,10 @@ if TYPE_CHECKING:
 
 SIDE = 112
 """Pixels of the side of the square on which brightness, contrast and sharpness are measured, whatever the photo's size."""
+
+SQUARE: Final = 2 * SIDE
+"""Pixels of the side of the square that this is made from, whatever the network's input size. The photo index keeps the facts
+of a photo once for all networks, so they must not depend on one."""
 
 _MAY_TURN = ("exif", "xmp", "XML:com.adobe.xmp", "Raw profile type exif")
 """Entries of Pillow's `info` in which `Image.getexif` finds an orientation. Looking for it where there is none takes long."""

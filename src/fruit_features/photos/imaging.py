@@ -8,13 +8,13 @@ from __future__ import annotations
 import io
 import warnings
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 import numpy as np
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from fruit_features.photos.errors import ImageError
-from fruit_features.photos.facts import PhotoFacts, measure_luma, read_orientation
+from fruit_features.photos.facts import SQUARE, PhotoFacts, measure_luma, read_orientation
 from fruit_features.photos.heic import decode_heic, is_heic
 
 if TYPE_CHECKING:
@@ -63,24 +63,30 @@ _BYTES_PER_PIXEL = {"1": 1, "L": 1, "P": 1, **dict.fromkeys(_SIXTEEN_BIT_MODES, 
 """How Pillow stores pixels in memory; other modes take four bytes, RGB among them."""
 
 
+Resize = Literal["squash", "crop"]
+"""How a photo becomes a square: squashed, or scaled until its shorter side fits, and cut to its centre."""
+
+Interpolation = Literal["nearest", "box", "bilinear", "hamming", "bicubic", "lanczos"]
+"""Pillow's filters, by their names in lower case."""
+
+
 class Decoding(TypedDict, total=False):
     """Keyword arguments of `decode` and `decode_with_facts`."""
 
     apply_exif_orientation: bool
     jpeg_draft: bool
     max_decoded_mb: int
+    resize: Resize
+    interpolation: Interpolation
+
+
+_DEFAULTS_OF_LATER_DATE: dict[str, Any] = {"max_decoded_mb": MAX_DECODED_MB, "resize": "squash", "interpolation": "bicubic"}
+"""What came later than fingerprints did: it is left out where it has its default, so that older fingerprints stay the same."""
 
 
 def decoding_of_features(decoding: Decoding) -> dict[str, Any]:
-    """Choose what of `decoding` is part of a fingerprint.
-
-    `max_decoded_mb` came later than fingerprints did. It is left out where it has its default, so that older fingerprints stay
-    as they are.
-    """
-    chosen: dict[str, Any] = dict(decoding)
-    if decoding["max_decoded_mb"] == MAX_DECODED_MB:
-        del chosen["max_decoded_mb"]
-    return chosen
+    """Choose what of `decoding` is part of a fingerprint."""
+    return {name: value for name, value in decoding.items() if _DEFAULTS_OF_LATER_DATE.get(name) != value}
 
 
 def decode(content: bytes | memoryview, size: int, **decoding: Unpack[Decoding]) -> NDArray[np.uint8]:
@@ -103,20 +109,25 @@ def decode_with_facts(
     apply_exif_orientation: bool = False,
     jpeg_draft: bool = False,
     max_decoded_mb: int = MAX_DECODED_MB,
+    resize: Resize = "squash",
+    interpolation: Interpolation = "bicubic",
 ) -> tuple[NDArray[np.uint8], PhotoFacts]:
-    """Decode one photo to RGB, squash it to a square, and tell what is known about it.
+    """Decode one photo to RGB, make it a square, and tell what is known about it.
 
     Args:
         content: The encoded photo (what Pillow itself reads, and HEIC with an extra); an animation's first frame.
-        size: Side of the square in pixels; the aspect ratio is not kept, as in the notebook.
+        size: Side of the square in pixels.
         apply_exif_orientation: Turn the photo as its EXIF tag says before squashing; the notebook ignores the tag.
         jpeg_draft: Let the JPEG decoder scale large photos down by 2, 4 or 8, to no less than `DRAFT_MARGIN` times `size`; it
             saves most of its time and memory. A sample changes by less than 0.5 of 255 on average, by a few at most.
         max_decoded_mb: Megabytes (10^6 bytes) that decoding may take. A JPEG that would take more is scaled down as by
             `jpeg_draft`.
+        resize: `squash` does not keep the aspect ratio, as in the notebook. `crop` scales the shorter side to `size`, and
+            keeps the centre of the longer one.
+        interpolation: The filter; the notebook's is Pillow's default, bicubic.
 
     Returns:
-        uint8 array of shape (size, size, 3), resampled by Pillow's default filter (bicubic), and the facts.
+        uint8 array of shape (size, size, 3), and the facts.
 
     Raises:
         ImageError: The bytes are no photo that Pillow can read, or one of more than `MAX_PIXELS` pixels, or one that would
@@ -125,10 +136,32 @@ def decode_with_facts(
     """
     with _open(content, max_decoded_mb) as image:
         header = image.width, image.height, image.format or "", image.mode, read_orientation(image)
-        _limit_memory(image, size, max_decoded_mb, is_drafted=jpeg_draft, is_turned=apply_exif_orientation)
+        drafted_for = max(size, SQUARE)  # else facts of a small input size would be those of a blurred photo
+        _limit_memory(image, drafted_for, max_decoded_mb, is_drafted=jpeg_draft, is_turned=apply_exif_orientation)
         upright = ImageOps.exif_transpose(image) if apply_exif_orientation else image
-        square = _to_rgb(upright).resize((size, size))
-        return np.asarray(square), PhotoFacts(*header, *measure_luma(square))
+        rgb = _to_rgb(upright)
+        square = _to_square(rgb, size, resize, Image.Resampling[interpolation.upper()])
+        # The photo index keeps the facts of a photo once: they do not depend on what a network wants to see.
+        is_as_measured = (size, resize, interpolation) == (SQUARE, "squash", "bicubic")
+        measured = square if is_as_measured else rgb.resize((SQUARE, SQUARE))
+        return np.asarray(square), PhotoFacts(*header, *measure_luma(measured))
+
+
+def _to_square(image: Image.Image, size: int, resize: Resize, interpolation: Image.Resampling) -> Image.Image:
+    """Resample a photo to a square.
+
+    A crop has the pixels of torchvision's `Resize(size)` and `CenterCrop(size)`: the longer side is rounded down to whole
+    pixels, and the margin to the nearest. Only the centre is resampled: the whole of a very long photo would take too
+    much memory.
+    """
+    if resize == "squash" or image.width == image.height:
+        return image.resize((size, size), interpolation)
+    shorter, longer = sorted(image.size)
+    scaled = int(size * longer / shorter)
+    margin = round((scaled - size) / 2)
+    low, high = margin * longer / scaled, (margin + size) * longer / scaled
+    box = (low, 0, high, shorter) if image.width > image.height else (0, low, shorter, high)
+    return image.resize((size, size), interpolation, box)
 
 
 def thumbnail(content: bytes | memoryview, size: int, max_decoded_mb: int = MAX_DECODED_MB) -> bytes:

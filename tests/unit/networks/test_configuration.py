@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         {"jpeg_draft": True},
         {"max_decoded_mb": 100},
         {"backbone": "mobilenet_v2"},
+        {"input_size": 128},
     ],
 )
 def test_what_changes_features_changes_the_fingerprint(parameters: FeaturizationParameters, changes: dict[str, Any]) -> None:
@@ -34,13 +35,37 @@ def test_what_changes_features_changes_the_fingerprint(parameters: Featurization
 
 @pytest.mark.parametrize(
     "changes",
-    [{"batch_size": 64}, {"chunk_size": 1}, {"n_calibration_photos": 7}, {"calibration_seed": 7}],
+    [{"batch_size": 64}, {"chunk_size": 1}, {"input_size": 224}, {"n_calibration_photos": 7}, {"calibration_seed": 7}],
 )
 def test_what_changes_no_feature_leaves_the_fingerprint_alone(
     parameters: FeaturizationParameters, changes: dict[str, Any]
 ) -> None:
     changed = parameters.model_copy(update=changes)
     assert changed.network.fingerprint() == parameters.network.fingerprint()
+
+
+@pytest.mark.parametrize("input_size", [None, 224])
+@pytest.mark.parametrize(
+    ("changes", "fingerprint"),
+    [
+        ({"backbone": "mobilenet_v2"}, "887a508ff7e14a90"),
+        ({"backbone": "mobilenet_v2", "engine": "tensorflow"}, "db71c4f027399dbe"),
+        ({"backbone": "mobilenet_v2", "precision": "int8", "n_calibration_photos": 300}, "55ef87048f58279f"),
+        ({"backbone": "efficientnet_lite0"}, "d689853eaea0232a"),
+    ],
+)
+def test_fingerprints_of_the_networks_own_size_are_those_of_before_there_were_others(
+    parameters: FeaturizationParameters, changes: dict[str, Any], fingerprint: str, input_size: int | None
+) -> None:
+    assert parameters.model_copy(update=changes | {"input_size": input_size}).network.fingerprint() == fingerprint
+
+
+@pytest.mark.parametrize("input_size", [64, 100, 225, 544, 0, -224])
+def test_a_size_that_the_network_does_not_take_is_refused(parameters: FeaturizationParameters, input_size: int) -> None:
+    values = parameters.model_dump() | {"input_size": input_size}
+    message = rf"input_size={input_size}: efficientnet_lite0 takes multiples of 32 from 96 to 512, and null for its own 224"
+    with pytest.raises(ValueError, match=message):
+        type(parameters)(**values)
 
 
 @pytest.mark.parametrize("changes", [{"n_calibration_photos": 7}, {"calibration_seed": 7}])
@@ -76,3 +101,19 @@ def test_a_calibrated_network_is_known_by_its_weights() -> None:
     assert fingerprint == fingerprint_calibrated("configuration", b"weights")
     assert fingerprint != fingerprint_calibrated("configuration", b"others")
     assert fingerprint != fingerprint_calibrated("another", b"weights")
+
+
+@pytest.mark.parametrize(
+    ("changes", "fingerprint"),
+    [
+        ({}, "d689853eaea0232a"),
+        ({"backbone": "mobilenet_v2"}, "887a508ff7e14a90"),
+        ({"backbone": "mobilenet_v2", "engine": "tensorflow"}, "db71c4f027399dbe"),
+        ({"backbone": "mobilenet_v2", "precision": "bf16", "jpeg_draft": True}, "21f312466a2e17b4"),
+    ],
+)
+def test_fingerprints_stay_the_same_from_version_to_version(
+    parameters: FeaturizationParameters, changes: dict[str, Any], fingerprint: str
+) -> None:
+    """Features that were computed before stay in use."""
+    assert parameters.model_copy(update=changes).network.fingerprint() == fingerprint

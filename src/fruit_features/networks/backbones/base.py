@@ -7,7 +7,7 @@ import os
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 if TYPE_CHECKING:
     import keras
@@ -15,6 +15,14 @@ if TYPE_CHECKING:
     from fruit_features.networks.weights import Weights
 
 PerChannel = tuple[float, float, float]
+
+MIN_INPUT_SIZE: Final = 96
+MAX_INPUT_SIZE: Final = 512
+"""Between these, pixels, is `featurization.input_size`; a network's own size may lie outside."""
+
+
+class InputSizeError(ValueError):
+    """A size that a network does not take. The message says which sizes it takes."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +48,8 @@ class Normalisation:
     @property
     def offset(self) -> PerChannel:
         """The same as `sample * scale + offset`, which is how Keras's `Rescaling` computes it."""
-        red, green, blue = (-mean * scale for mean, scale in zip(self.mean, self.scale, strict=True))
+        # adding 0.0 turns -0.0 into 0.0
+        red, green, blue = (-mean * scale + 0.0 for mean, scale in zip(self.mean, self.scale, strict=True))
         return red, green, blue
 
     def describe(self) -> dict[str, Any]:
@@ -66,7 +75,8 @@ class Backbone(ABC):
 
     Attributes:
         name: The key in the registry, and the value of `featurization.backbone`.
-        input_size: Height and width of the photos that it takes, in pixels.
+        input_size: Height and width in pixels of the photos that it takes unless another size is asked for: its own size.
+        input_size_step: It also takes multiples of this from `MIN_INPUT_SIZE` to `MAX_INPUT_SIZE`; None: its own size alone.
         n_features: Numbers per photo.
         normalisation: How its samples are normalised; the model that `build` returns does that itself.
 
@@ -74,8 +84,33 @@ class Backbone(ABC):
 
     name: str
     input_size: int
+    input_size_step: int | None = None
     n_features: int
     normalisation: Normalisation
+
+    def resolve_input_size(self, input_size: int | None) -> int:
+        """Return the size of the photos that the network is built for.
+
+        Args:
+            input_size: The size asked for, in pixels; None for the network's own.
+
+        Raises:
+            InputSizeError: The network does not take this size.
+
+        """
+        if input_size is None or input_size == self.input_size:
+            return self.input_size
+        step = self.input_size_step
+        if step is None:
+            raise InputSizeError(
+                f"input_size={input_size}: {self.name} takes photos of {self.input_size} pixels only. Leave it null"
+            )
+        if input_size % step or not MIN_INPUT_SIZE <= input_size <= MAX_INPUT_SIZE:
+            raise InputSizeError(
+                f"input_size={input_size}: {self.name} takes multiples of {step} from {MIN_INPUT_SIZE} to {MAX_INPUT_SIZE}, "
+                f"and null for its own {self.input_size}"
+            )
+        return input_size
 
     @abstractmethod
     def resolve_weights(self, weights: str) -> Weights:
@@ -90,17 +125,19 @@ class Backbone(ABC):
         """
 
     @abstractmethod
-    def build(self, weights: Weights) -> keras.Model:
+    def build(self, weights: Weights, input_size: int | None = None) -> keras.Model:
         """Build the network with these weights.
 
         Args:
             weights: What `resolve_weights` of the same backbone returned.
+            input_size: Height and width of the photos, in pixels; None for the network's own.
 
         Returns:
             A Keras functional model: uint8 (batch, input_size, input_size, 3), RGB, to float32 (batch, n_features).
 
         Raises:
             WeightsError: The file holds another network, is damaged, changed meanwhile, or cannot be downloaded.
+            InputSizeError: The network does not take this size.
 
         """
 

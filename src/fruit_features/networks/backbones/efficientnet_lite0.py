@@ -54,6 +54,7 @@ class EfficientNetLite0(Backbone):
 
     name = "efficientnet_lite0"
     input_size = 224
+    input_size_step = 32
     n_features = HEAD_FILTERS
     # (x - 127) / 128: MEAN_RGB and STDDEV_RGB of the original
     normalisation = Normalisation.uniform(mean=127, scale=1 / 128)
@@ -65,7 +66,7 @@ class EfficientNetLite0(Backbone):
         path = _packaged_weights() if weights == "imagenet" else user_path(weights)
         return identify_file(weights, path, LEGACY)
 
-    def build(self, weights: Weights) -> keras.Model:
+    def build(self, weights: Weights, input_size: int | None = None) -> keras.Model:
         """Build the network and fill every layer from the file."""
         from fruit_features.networks.torch_weights import load_state_dict
 
@@ -74,14 +75,14 @@ class EfficientNetLite0(Backbone):
         verify_unchanged(weights, weights.path)
         state = load_state_dict(weights.path)
         import_keras_quietly()
-        network = self._architecture()
+        network = self._architecture(self.resolve_input_size(input_size))
         try:
             _fill(network, state)
         except WeightsError as error:
             raise WeightsError(f"weights {weights.source!r}: {weights.path} is not {self.name}'s: {error}") from error
         return network
 
-    def _architecture(self) -> keras.Model:
+    def _architecture(self, size: int) -> keras.Model:
         """Build it with random weights; a layer is called like its tensors in the file, without the leading "_"."""
         import keras
         from keras import layers
@@ -103,7 +104,7 @@ class EfficientNetLite0(Backbone):
             x = batch_norm(convolution(x, stage.filters, f"{name}._project_conv"), f"{name}._bn2")
             return layers.Add()([inputs, x]) if stride == 1 and in_filters == stage.filters else x
 
-        photos = keras.Input((self.input_size, self.input_size, 3), dtype="uint8", name="photos")
+        photos = keras.Input((size, size, 3), dtype="uint8", name="photos")
         x = self.normalisation.apply(photos)
         x = convolution(x, STEM_FILTERS, "conv_stem", kernel=3, stride=2)
         x = layers.ReLU(6.0)(batch_norm(x, "bn0"))

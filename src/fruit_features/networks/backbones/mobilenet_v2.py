@@ -38,6 +38,7 @@ class MobileNetV2(Backbone):
 
     name = "mobilenet_v2"
     input_size = 224
+    input_size_step = 32
     n_features = 1280
     # x / 127.5 - 1, as keras.applications.mobilenet_v2.preprocess_input computes it
     normalisation = Normalisation.uniform(mean=127.5, scale=1 / 127.5)
@@ -50,12 +51,13 @@ class MobileNetV2(Backbone):
             return Weights(source=weights, path=None, digest=RELEASE_FILE)
         return identify_file(weights, user_path(weights), HDF5)
 
-    def build(self, weights: Weights) -> keras.Model:
+    def build(self, weights: Weights, input_size: int | None = None) -> keras.Model:
         """Build the network up to the layer before the classifier."""
         import_keras_quietly()
         import keras
 
-        photos = keras.Input((self.input_size, self.input_size, 3), dtype="uint8", name="photos")
+        size = self.resolve_input_size(input_size)
+        photos = keras.Input((size, size, 3), dtype="uint8", name="photos")
         scaled = self.normalisation.apply(photos)
         network = _published(scaled) if weights.path is None else _from_file(scaled, weights, weights.path)
         pooled = next(layer for layer in network.layers if isinstance(layer, keras.layers.GlobalAveragePooling2D))
@@ -65,6 +67,9 @@ class MobileNetV2(Backbone):
 def _published(scaled: keras.KerasTensor) -> keras.Model:
     """Build the classifier with the weights that Keras publishes, from its cache or downloaded into it.
 
+    Keras publishes a file for each of some sizes, and would choose one by the size of `scaled`. `RELEASE_FILE`, which
+    identifies the weights, is that of 224 pixels: it is taken for all sizes.
+
     Raises:
         WeightsError: neither worked.
 
@@ -72,7 +77,9 @@ def _published(scaled: keras.KerasTensor) -> keras.Model:
     import keras
 
     try:
-        return keras.applications.MobileNetV2(input_tensor=scaled, alpha=1.0, weights="imagenet")
+        if scaled.shape[1] == MobileNetV2.input_size:
+            return keras.applications.MobileNetV2(input_tensor=scaled, alpha=1.0, weights="imagenet")
+        published = keras.applications.MobileNetV2(alpha=1.0, weights="imagenet")
     except Exception as error:  # a failed download is a bare Exception in Keras, a damaged file in its cache an OSError
         cache = Path(os.environ.get("KERAS_HOME", "~/.keras")).expanduser() / "models"
         raise WeightsError(
@@ -80,6 +87,9 @@ def _published(scaled: keras.KerasTensor) -> keras.Model:
             f"Without network, give a file by `featurization.weights=FILE`, or put {RELEASE_FILE} into {cache}. "
             "If it is there already, it is damaged: delete it."
         ) from error
+    network = keras.applications.MobileNetV2(input_tensor=scaled, alpha=1.0, weights=None)
+    network.set_weights(published.get_weights())
+    return network
 
 
 def _from_file(scaled: keras.KerasTensor, weights: Weights, path: Path) -> keras.Model:

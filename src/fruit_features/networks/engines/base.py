@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from fruit_features.networks.contract import NetworkFile
     from fruit_features.networks.network import Network, Precision
 
 Predictor = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
@@ -26,11 +27,13 @@ class Engine(ABC):
     Attributes:
         name: The key in the registry, and the value of `featurization.engine`.
         precisions: The precisions that it offers.
+        file_formats: The formats of network files that `adopt` takes: names of backbones, such as `onnx`.
 
     """
 
     name: str
     precisions: frozenset[Precision]
+    file_formats: frozenset[str] = frozenset()
 
     @abstractmethod
     def export(self, model: Any) -> dict[str, bytes]:
@@ -60,6 +63,25 @@ class Engine(ABC):
     @abstractmethod
     def warm_up(self) -> None:
         """Import the library: Spark's workers do so while the driver still lists the photos."""
+
+    def adopt(self, file: NetworkFile) -> dict[str, bytes]:
+        """Make a network that came in a file into the files that `load` takes, as `export` does with a Keras model.
+
+        The adopted network takes uint8 (batch, size, size, 3) RGB photos, normalises them, brings them into the layout of the
+        file's network, and gives its chosen output, pooled: float32 (batch, n_features). Nothing in the file is executed but
+        the operators that the engine itself knows. Engines without the format among their `file_formats` leave this as it is.
+
+        Args:
+            file: The network, its contract, and the facts by which it was checked.
+
+        Returns:
+            File name to content.
+
+        Raises:
+            WeightsError: The engine cannot run this network.
+
+        """
+        raise NotImplementedError(f"the engine {self.name} takes no network in a file of format {file.format}")
 
     def quantize(self, files: Mapping[str, bytes], photos: NDArray[np.uint8]) -> dict[str, bytes]:
         """Quantise a float32 network to int8. Engines without `int8` among their precisions leave this as it is.

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fruit_features.networks.engines.base import Engine
+from fruit_features.networks.engines.openvino_files import prepare
 from fruit_features.networks.engines.tensorflow import GRAPH, TensorFlow
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from fruit_features.networks.contract import NetworkFile
     from fruit_features.networks.engines.base import Predictor
     from fruit_features.networks.network import Network, Precision
 
@@ -35,6 +37,7 @@ class OpenVino(Engine):
 
     name = "openvino"
     precisions = frozenset({"f32", "bf16", "int8"})
+    file_formats = frozenset({"onnx", "tflite", "ir"})
 
     def export(self, model: Any) -> dict[str, bytes]:
         """Convert a Keras model, with float32 weights. The same model gives the same bytes in every process.
@@ -53,6 +56,13 @@ class OpenVino(Engine):
             converted = openvino.Core().read_model(frozen)
             apply_moc_transformations(converted, cf=False, smart_reshape=True)
             return _serialize(converted)
+
+    def adopt(self, file: NetworkFile) -> dict[str, bytes]:
+        """Read the network, put normalisation before it and pooling behind it, and write it as an IR.
+
+        The same file and contract give the same bytes in every process.
+        """
+        return _serialize(prepare(file))
 
     def quantize(self, files: Mapping[str, bytes], photos: NDArray[np.uint8]) -> dict[str, bytes]:
         """Quantise by NNCF's post-training quantisation."""

@@ -13,7 +13,6 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from fruit_features.networks import building
-from fruit_features.networks.backbones import BACKBONES
 from fruit_features.networks.network import Network, StoredNetwork
 from fruit_features.photos.errors import ImageError
 from fruit_features.photos.imaging import decode
@@ -55,7 +54,7 @@ def build_network(
     photo_reader: PhotoReader,
     parameters: FeaturizationParameters,
 ) -> Network:
-    """Take the network of this configuration from those already built, or build it with Keras and export it.
+    """Take the network of this configuration from those already built, or build it.
 
     Args:
         networks: The networks that earlier runs kept, by configuration.
@@ -71,7 +70,7 @@ def build_network(
     stored = networks.get(configuration.fingerprint())
     if stored is not None:
         return stored.load()
-    input_size = BACKBONES.find(configuration.backbone).input_size
+    input_size = configuration.side_of_photos()
     is_calibrated = configuration.is_calibrated
     decoded = _decode_all(calibration_photos, photo_reader, input_size, parameters) if is_calibrated else None
     return building.build_network(configuration, decoded)

@@ -1,0 +1,234 @@
+"""What a smaller input size gains and costs on labelled photos: photos per second, components, and how well these tell labels apart.
+
+For every size and precision, a network is built and featurizes all photos of a folder, as the project does it: decoding, facts,
+inference. Components are those that explain 90 % of the variance of the features; two classifiers learn the labels from the
+components of three quarters of the photos and are scored on the rest, always the same split. Speed is measured apart from that, on
+one core and fewer photos, all networks in turn in every round.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING
+
+import numpy as np
+from harness import machine
+from harness.featurizer import Featurizer
+from harness.photos import SUFFIXES
+from harness.places import BENCHMARKS
+from harness.tables import publish, table
+
+from fruit_features.analysis.pca import Moments, fit, grid_step
+from fruit_features.analysis.separability import LINEAR_PROBE, N_NEIGHBOURS, NEIGHBOURS, score_classifiers
+from fruit_features.networks.building import build_network
+from fruit_features.networks.configuration import NetworkConfiguration
+from fruit_features.photos.imaging import PREPROCESSING, decode
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from fruit_features.networks.network import Network, Precision
+
+SIZES = (224, 192, 160, 128, 96)
+PRECISIONS: tuple[Precision, ...] = ("f32", "int8")
+OWN_SIZE = 224
+BATCH_SIZE = 4
+"""The project's own."""
+
+N_CALIBRATION_PHOTOS = 300
+VARIANCE_THRESHOLD = 0.9
+SEED = 0
+ALLOWED_LOSS = 0.005
+"""Of the linear probe's accuracy: half a point."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One folder, at one size, in one precision.
+
+    Attributes:
+        folder: Its name.
+        photos: Photos in it.
+        labels: Number of different labels.
+        size: Side of the square that photos are squashed to, in pixels.
+        precision: Arithmetic of the inference.
+        photos_per_second: On one core, in every round.
+        ratios: The same divided by the speed of 224 pixels in float32 in the same round.
+        components: Fewest that explain the variance threshold.
+        probe_accuracy: Of a logistic regression on standardised components.
+        neighbours_accuracy: Of the 5 nearest neighbours.
+
+    """
+
+    folder: str
+    photos: int
+    labels: int
+    size: int
+    precision: Precision
+    photos_per_second: list[float]
+    ratios: list[float]
+    components: int
+    probe_accuracy: float
+    neighbours_accuracy: float
+
+
+def main() -> int:
+    """Measure every folder, print and write the table."""
+    arguments = _parse_arguments()
+    measured: list[Measured] = []
+    versions = machine.versions(("openvino", "nncf", "scikit-learn", "pillow"))
+    for name, images in arguments.images:
+        measured += _measure(name, images, arguments)
+        numbers = [asdict(one) for one in measured]
+        tables = [_table(measured), _smallest_sizes(measured)]
+        publish(arguments.out, versions, tables, heading=f"rounds: {arguments.runs}", measured=numbers)
+    return 0
+
+
+def _parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--images", type=_named_folder, action="append", required=True, metavar="NAME=DIR", help="labelled, whole photos"
+    )
+    parser.add_argument("--backbone", default="mobilenet_v2", help="as featurization.backbone")
+    parser.add_argument("--weights", default="imagenet", help="as featurization.weights")
+    parser.add_argument("--runs", type=int, default=3, help="rounds in which speed is measured")
+    parser.add_argument("--timed-photos", type=int, default=320, help="photos on which speed is measured in each round")
+    parser.add_argument("--out", type=Path, default=BENCHMARKS / "input_sizes.json", help="results; the table goes beside it")
+    return parser.parse_args()
+
+
+def _named_folder(argument: str) -> tuple[str, Path]:
+    name, _, folder = argument.partition("=")
+    if not folder or not Path(folder).is_dir():
+        raise argparse.ArgumentTypeError(f"{argument!r}: expected NAME=DIR, with a folder that is there")
+    return name, Path(folder).resolve()
+
+
+def _measure(name: str, images: Path, arguments: argparse.Namespace) -> list[Measured]:
+    """Measure a folder at all sizes in all precisions."""
+    paths = sorted(path for path in images.rglob("*") if path.suffix.lower() in SUFFIXES)
+    contents, labels = [path.read_bytes() for path in paths], [path.parent.name for path in paths]
+    shuffled = np.random.default_rng(SEED).permutation(len(contents))
+    calibration = [contents[row] for row in sorted(shuffled[:N_CALIBRATION_PHOTOS])]
+    timed = [contents[row] for row in shuffled[: arguments.timed_photos]]
+    featurizers: dict[tuple[int, Precision], Featurizer] = {}
+    accuracies = {}
+    for size in SIZES:
+        for precision in PRECISIONS:
+            network = _build(arguments.backbone, arguments.weights, size, precision, calibration)
+            featurizers[size, precision] = Featurizer(network, BATCH_SIZE)
+            components = _components(_featurize_on_two_cores(network, contents))
+            scores = {score.classifier: score.accuracy for score in score_classifiers(components, labels, SEED)}
+            accuracies[size, precision] = components.shape[1], scores[LINEAR_PROBE], scores[NEIGHBOURS]
+            print(name, size, precision, *accuracies[size, precision], flush=True)
+    speeds: dict[tuple[int, Precision], list[float]] = defaultdict(list)
+    for featurize in featurizers.values():
+        featurize(timed[: 4 * BATCH_SIZE])  # the first calls are slower
+    for _ in range(arguments.runs):
+        for key, featurize in featurizers.items():
+            started = time.perf_counter()
+            featurize(timed)
+            speeds[key].append(len(timed) / (time.perf_counter() - started))
+    reference = speeds[OWN_SIZE, "f32"]
+    return [
+        Measured(
+            name,
+            len(contents),
+            len(set(labels)),
+            size,
+            precision,
+            speeds[size, precision],
+            [speed / of_own_size for speed, of_own_size in zip(speeds[size, precision], reference, strict=True)],
+            *accuracies[size, precision],
+        )
+        for size, precision in featurizers
+    ]
+
+
+def _build(backbone: str, weights: str, size: int, precision: Precision, calibration: Sequence[bytes]) -> Network:
+    configuration = NetworkConfiguration(
+        backbone=backbone,
+        weights=weights,
+        input_size=size,
+        engine="openvino",
+        precision=precision,
+        preprocessing=PREPROCESSING,
+        decoding={},
+        n_calibration_photos=len(calibration),
+        calibration_seed=SEED,
+    )
+    photos = np.stack([decode(content, size) for content in calibration]) if configuration.is_calibrated else None
+    return build_network(configuration, photos)
+
+
+def _featurize_on_two_cores(network: Network, contents: Sequence[bytes]) -> NDArray[np.float32]:
+    """Decoding and inference both run outside of Python's lock."""
+    middle = len(contents) // 2
+    with ThreadPoolExecutor(2) as threads:
+        halves = threads.map(lambda half: Featurizer(network, BATCH_SIZE)(half), (contents[:middle], contents[middle:]))
+        return np.concatenate(list(halves))
+
+
+def _components(features: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Project features to the fewest components that explain the variance threshold."""
+    moments = Moments.of(features, grid_step(float(np.abs(features).max()), len(features)))
+    return fit(moments, fingerprint="", variance_threshold=VARIANCE_THRESHOLD).project(features)
+
+
+def _table(measured: Sequence[Measured]) -> str:
+    header = [
+        "photos",
+        "size",
+        "precision",
+        "photos/s",
+        "of 224 f32",
+        "components",
+        "linear probe",
+        f"{N_NEIGHBOURS} neighbours",
+    ]
+    rows = [
+        [
+            f"{one.folder} ({one.photos:,}, {one.labels} labels)",
+            f"{one.size}",
+            one.precision,
+            f"{median(one.photos_per_second):.0f}",
+            f"{median(one.ratios):.2f}",
+            f"{one.components}",
+            f"{100 * one.probe_accuracy:.2f} %",
+            f"{100 * one.neighbours_accuracy:.2f} %",
+        ]
+        for one in measured
+    ]
+    return table(header, rows)
+
+
+def _smallest_sizes(measured: Sequence[Measured]) -> str:
+    """Say which sizes lose at most half a point of the linear probe's accuracy at 224 pixels in float32."""
+    lines = []
+    for folder in dict.fromkeys(one.folder for one in measured):
+        of_folder = [one for one in measured if one.folder == folder]
+        (own,) = (one for one in of_folder if (one.size, one.precision) == (OWN_SIZE, "f32"))
+        for precision in PRECISIONS:
+            fine = [
+                str(one.size)
+                for one in of_folder
+                if one.precision == precision and one.probe_accuracy >= own.probe_accuracy - ALLOWED_LOSS
+            ]
+            lines.append(
+                f"- {folder}, {precision}: at most {100 * ALLOWED_LOSS:g} points of linear probe below 224 f32: "
+                f"{', '.join(fine) or 'no size'}"
+            )
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
