@@ -1,9 +1,9 @@
-"""What a smaller input size gains and costs on labelled photos: photos per second, components, and how well these tell labels apart.
+"""What a smaller input size gains and costs on labelled photos: speed, components, and how well these tell labels apart.
 
-For every size and precision, a network is built and featurizes all photos of a folder, as the project does it: decoding, facts,
+For every size and precision, a network is built and featurizes all photos of a folder as the project does it: decoding, facts,
 inference. Components are those that explain 90 % of the variance of the features; two classifiers learn the labels from the
-components of three quarters of the photos and are scored on the rest, always the same split. Speed is measured apart from that, on
-one core and fewer photos, all networks in turn in every round.
+components of three quarters of the photos and are scored on the rest, always the same split. Speed is measured apart from
+that, on one core and fewer photos, all networks in turn in every round.
 """
 
 from __future__ import annotations
@@ -174,8 +174,12 @@ def _featurize_on_two_cores(network: Network, contents: Sequence[bytes]) -> NDAr
     """Decoding and inference both run outside of Python's lock."""
     middle = len(contents) // 2
     with ThreadPoolExecutor(2) as threads:
-        halves = threads.map(lambda half: Featurizer(network, BATCH_SIZE)(half), (contents[:middle], contents[middle:]))
+        halves = threads.map(_featurize, (network, network), (contents[:middle], contents[middle:]))
         return np.concatenate(list(halves))
+
+
+def _featurize(network: Network, contents: Sequence[bytes]) -> NDArray[np.float32]:
+    return Featurizer(network, BATCH_SIZE)(contents)
 
 
 def _components(features: NDArray[np.float32]) -> NDArray[np.float32]:
