@@ -5,7 +5,8 @@
     >>> backbone.n_features
     1280
 
-A new backbone is one file with a class that extends `Backbone`, and one line in `BACKBONES`.
+A new backbone is one file with a class that extends `Backbone`, and one line in `BACKBONES`. Those of keras.applications are
+found without one: `keras:ResNet50`.
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ from typing import Final
 
 from fruit_features.networks.backbones.base import Backbone
 from fruit_features.networks.backbones.efficientnet_lite0 import EfficientNetLite0
+from fruit_features.networks.backbones.keras_applications import ARCHITECTURES, KerasApplication
 from fruit_features.networks.backbones.mobilenet_v2 import MobileNetV2
-from fruit_features.registry import Registry
+from fruit_features.registry import Family, Registry
 
 __all__ = ["BACKBONES", "Backbone"]
 
@@ -25,4 +27,5 @@ BACKBONES: Final[Registry[Backbone]] = Registry(
         MobileNetV2(),
         EfficientNetLite0(),
     ),
+    [Family("keras", tuple(ARCHITECTURES), KerasApplication)],
 )
