@@ -80,7 +80,8 @@ class Registry(Mapping[str, Part]):
         raise ValueError(f"{self._kind} {name!r} is unknown: allowed are {', '.join(allowed)}.{hint}")
 
     def _nearest(self, name: str) -> str:
-        close = difflib.get_close_matches(name, self._parts, n=1)
+        is_of_family = name.partition(":")[0] in self._families
+        close = [] if is_of_family else difflib.get_close_matches(name, self._parts, n=1)
         if not close:
             full_names = {lower: full for family in self._families.values() for lower, full in family.full_names().items()}
             found = difflib.get_close_matches(name, full_names, n=3, cutoff=0.75)
