@@ -1,9 +1,9 @@
-"""What a smaller input size gains and costs on labelled photos: photos per second, components, and how well these tell labels apart.
+"""What a smaller input size gains and costs on labelled photos: speed, components, and how well these tell labels apart.
 
-For every size and precision, a network is built and featurizes all photos of a folder, as the project does it: decoding, facts,
+For every size and precision, a network is built and featurizes all photos of a folder as the project does it: decoding, facts,
 inference. Components are those that explain 90 % of the variance of the features; two classifiers learn the labels from the
-components of three quarters of the photos and are scored on the rest, always the same split. Speed is measured apart from that, on
-one core and fewer photos, all networks in turn in every round.
+components of three quarters of the photos and are scored on the rest, always the same split. Speed is measured apart from
+that, on one core and fewer photos, all networks in turn in every round.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 from harness import machine
@@ -28,6 +28,7 @@ from fruit_features.analysis.pca import Moments, fit, grid_step
 from fruit_features.analysis.separability import LINEAR_PROBE, N_NEIGHBOURS, NEIGHBOURS, score_classifiers
 from fruit_features.networks.building import build_network
 from fruit_features.networks.configuration import NetworkConfiguration
+from fruit_features.networks.network import Precision
 from fruit_features.photos.imaging import PREPROCESSING, decode
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from fruit_features.networks.network import Network, Precision
+    from fruit_features.networks.network import Network
 
 SIZES = (224, 192, 160, 128, 96)
 PRECISIONS: tuple[Precision, ...] = ("f32", "int8")
@@ -100,10 +101,18 @@ def _parse_arguments() -> argparse.Namespace:
     )
     parser.add_argument("--backbone", default="mobilenet_v2", help="as featurization.backbone")
     parser.add_argument("--weights", default="imagenet", help="as featurization.weights")
+    parser.add_argument("--precisions", type=_precisions, default=PRECISIONS, help="f32 first: f32,bf16,int8")
     parser.add_argument("--runs", type=int, default=3, help="rounds in which speed is measured")
     parser.add_argument("--timed-photos", type=int, default=320, help="photos on which speed is measured in each round")
     parser.add_argument("--out", type=Path, default=BENCHMARKS / "input_sizes.json", help="results; the table goes beside it")
     return parser.parse_args()
+
+
+def _precisions(names: str) -> tuple[Precision, ...]:
+    chosen = tuple(precision for precision in get_args(Precision) if precision in names.split(","))
+    if ",".join(chosen) != names or chosen[0] != "f32":
+        raise argparse.ArgumentTypeError(f"{names!r}: expected f32, and after it bf16 or int8 or both")
+    return chosen
 
 
 def _named_folder(argument: str) -> tuple[str, Path]:
@@ -123,7 +132,7 @@ def _measure(name: str, images: Path, arguments: argparse.Namespace) -> list[Mea
     featurizers: dict[tuple[int, Precision], Featurizer] = {}
     accuracies = {}
     for size in SIZES:
-        for precision in PRECISIONS:
+        for precision in arguments.precisions:
             network = _build(arguments.backbone, arguments.weights, size, precision, calibration)
             featurizers[size, precision] = Featurizer(network, BATCH_SIZE)
             components = _components(_featurize_on_two_cores(network, contents))
@@ -174,8 +183,12 @@ def _featurize_on_two_cores(network: Network, contents: Sequence[bytes]) -> NDAr
     """Decoding and inference both run outside of Python's lock."""
     middle = len(contents) // 2
     with ThreadPoolExecutor(2) as threads:
-        halves = threads.map(lambda half: Featurizer(network, BATCH_SIZE)(half), (contents[:middle], contents[middle:]))
+        halves = threads.map(_featurize, (network, network), (contents[:middle], contents[middle:]))
         return np.concatenate(list(halves))
+
+
+def _featurize(network: Network, contents: Sequence[bytes]) -> NDArray[np.float32]:
+    return Featurizer(network, BATCH_SIZE)(contents)
 
 
 def _components(features: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -217,7 +230,7 @@ def _smallest_sizes(measured: Sequence[Measured]) -> str:
     for folder in dict.fromkeys(one.folder for one in measured):
         of_folder = [one for one in measured if one.folder == folder]
         (own,) = (one for one in of_folder if (one.size, one.precision) == (OWN_SIZE, "f32"))
-        for precision in PRECISIONS:
+        for precision in dict.fromkeys(one.precision for one in of_folder):
             fine = [
                 str(one.size)
                 for one in of_folder

@@ -6,12 +6,11 @@ Sandler et al., "MobileNetV2: Inverted Residuals and Linear Bottlenecks", https:
 from __future__ import annotations
 
 import os
-import tempfile
-import warnings
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
+from fruit_features.networks.backbones import keras_weights
 from fruit_features.networks.backbones.base import Backbone, Normalisation, import_keras_quietly
 from fruit_features.networks.weights import FileFormat, Weights, WeightsError, identify_file, user_path, verify_unchanged
 
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     import keras
 
 HDF5: Final = FileFormat(
-    signature=b"\x89HDF\r\n\x1a\n",
+    signature=keras_weights.HDF5_SIGNATURE,
     expected="an HDF5 file of MobileNetV2 weights (alpha 1.0, 1000 classes or no classifier, saved by Keras)",
 )
 
@@ -100,11 +99,10 @@ def _from_file(scaled: keras.KerasTensor, weights: Weights, path: Path) -> keras
 
     """
     import keras
-    import numpy as np
 
     verify_unchanged(weights, path)
     wrong_file = f"weights {weights.source!r}: {path} is not {HDF5.expected}"
-    layout, shapes = _inspect(path, wrong_file)
+    layout, shapes = keras_weights.inspect(path, wrong_file)
     if len(shapes) not in (N_ARRAYS, N_ARRAYS_WITH_TOP):
         raise WeightsError(
             f"{wrong_file}: it holds {len(shapes)} arrays instead of {N_ARRAYS_WITH_TOP} ({N_ARRAYS} without classifier)."
@@ -115,47 +113,5 @@ def _from_file(scaled: keras.KerasTensor, weights: Weights, path: Path) -> keras
     unknown = Counter(shapes) - Counter(tuple(array.shape) for array in network.weights)
     if unknown:
         raise WeightsError(f"{wrong_file}: it holds an array of shape {min(unknown)}, which does not belong there.")
-    # An array that the file does not fill, or fills with garbage, betrays itself.
-    network.set_weights([np.full(array.shape, np.nan, array.dtype) for array in network.weights])
-    try:
-        with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # a hundred of them, where one array is missing: that raises below
-            # Keras picks its reader by the name of the file: give it the name that the content calls for.
-            named_by_layout = Path(folder) / f"mobilenet_v2{layout}"
-            named_by_layout.symlink_to(path)
-            network.load_weights(named_by_layout)
-    except Exception as error:  # Keras raises ValueError, KeyError, OSError, ... as the layout has it
-        # one line of Keras's many
-        raise WeightsError(f"{wrong_file}: {' '.join(str(error).split())[:200]}") from error
-    unusable = [array.path for array in network.weights if not keras.ops.all(keras.ops.isfinite(array))]
-    if unusable:
-        raise WeightsError(f"{wrong_file}: {len(unusable)} arrays are missing or not finite, first {unusable[0]}.")
+    keras_weights.fill(network, path, layout, wrong_file)
     return network
-
-
-def _inspect(path: Path, wrong_file: str) -> tuple[str, list[tuple[int, ...]]]:
-    """Return which of Keras's two layouts the file has (as the ending of a file name), and the shapes of its arrays.
-
-    Raises:
-        WeightsError: neither, or the file is damaged. The message begins with `wrong_file`.
-
-    """
-    import h5py
-
-    def shapes(group: Any) -> list[tuple[int, ...]]:
-        found: list[tuple[int, ...]] = []
-        for item in group.values():
-            found += shapes(item) if isinstance(item, h5py.Group) else [tuple(item.shape)]
-        return found
-
-    try:
-        with h5py.File(path, "r") as file:
-            # A whole model (model.save) keeps its weights in a group of their own, next to the optimizer's.
-            root = file.get("model_weights", file)
-            if "layer_names" in root.attrs:
-                return ".h5", shapes(root)
-            if isinstance(root.get("layers"), h5py.Group):
-                return ".weights.h5", shapes(root["layers"])
-    except Exception as error:  # h5py raises OSError, RuntimeError, KeyError, ... on a damaged file
-        raise WeightsError(f"{wrong_file}, or it is damaged: {error}. Fetch it again.") from error
-    raise WeightsError(f"{wrong_file}: it has neither of the layouts in which Keras saves weights.")
