@@ -237,6 +237,7 @@ def shell(demo_run: DemoRun, spark: SparkSession, tmp_path_factory: pytest.TempP
     network = random_mobilenet_v2()
     network.save(keras_home / "models" / RELEASE_FILE)
     network.save_weights(home / "weights" / "mobilenet_v2.weights.h5")
+    random_resnet50().save_weights(home / "weights" / "resnet50.weights.h5")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(project)
         patch.setattr("keras.src.utils.file_utils.config.keras_home", lambda: str(keras_home))
@@ -259,6 +260,13 @@ def random_mobilenet_v2() -> keras.Model:
         if array.name == "kernel":
             fan_in = np.prod(array.shape[:2] if array.shape[-1] == 1 else array.shape[:-1])
             array.assign(rng.normal(0, np.sqrt(2 / fan_in), array.shape))
+    return network
+
+
+def random_resnet50() -> keras.Model:
+    import keras
+
+    network: keras.Model = keras.applications.ResNet50(weights=None)
     return network
 
 
