@@ -150,7 +150,7 @@ def find_similar(
     from fruit_features.networks.engines import ENGINES
 
     pixels = decode(photo, network.input_size, **decoding)
-    features = ENGINES.find(network.engine).load(network, 1)(pixels[np.newaxis])
+    features = ENGINES.find(network.engine).load_on_driver(network, 1)(pixels[np.newaxis])
     return nearest_photos(reduction.project(features)[0], photos, top)
 
 

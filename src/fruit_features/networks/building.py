@@ -65,7 +65,7 @@ def _try_out(network: Network, configuration: NetworkConfiguration) -> None:
     """
     photo = np.zeros((1, network.input_size, network.input_size, 3), np.uint8)
     try:
-        shape = ENGINES.find(network.engine).load(network, 1)(photo).shape
+        shape = ENGINES.find(network.engine).load_on_driver(network, 1)(photo).shape
     except Exception as error:  # each engine raises its own errors
         raise WeightsError(
             f"weights {configuration.weights!r}: the engine {network.engine} cannot run this network: "

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from fruit_features.networks.backbones import BACKBONES, NetworkFormat
 from fruit_features.networks.contract import NetworkFile
+from fruit_features.networks.engines import ENGINES
+from fruit_features.networks.engines.file_checks import inspect
 from fruit_features.parameters import flatten
 
 if TYPE_CHECKING:
@@ -127,7 +129,9 @@ class NetworkConfiguration:
     def _contract_and_facts(self, backbone: NetworkFormat) -> tuple[NetworkContract, NetworkFacts]:
         if self.contract is None:
             raise ValueError(f"backbone {self.backbone!r} needs the parameters featurization.network_file")
-        return self.contract, _inspect(backbone, backbone.resolve_weights(self.weights), self.contract, self.input_size)
+        return self.contract, _inspect(
+            self.engine, backbone, backbone.resolve_weights(self.weights), self.contract, self.input_size
+        )
 
     def parameters(self) -> dict[str, Any]:
         """Return the parameters that the fingerprint depends on, by the names that a user gives them by."""
@@ -147,13 +151,13 @@ class NetworkConfiguration:
 
 
 @lru_cache(maxsize=4)
-def _inspect(backbone: NetworkFormat, weights: Weights, contract: NetworkContract, input_size: int | None) -> NetworkFacts:
+def _inspect(
+    engine: str, backbone: NetworkFormat, weights: Weights, contract: NetworkContract, input_size: int | None
+) -> NetworkFacts:
     """Check a network in a file, once in a process: a run asks for what is found out several times."""
-    from fruit_features.networks.engines.openvino_files import inspect  # numpy and OpenVINO come with it
-
     assert weights.path is not None
-    content, companions = backbone.read(weights)
-    return inspect(weights.path, content, companions, contract, input_size)
+    with ENGINES.find(engine).read(weights.path, *backbone.read(weights)) as network:
+        return inspect(weights.path, network, contract, input_size)
 
 
 def fingerprint_calibrated(configuration: str, identity: bytes) -> str:

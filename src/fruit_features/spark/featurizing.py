@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import logging
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import pyarrow.compute as pc
+from py4j.protocol import Py4JError
 from pyspark.sql import functions as F
 from pyspark.sql.types import ArrayType, FloatType, StructType
 
@@ -122,7 +124,8 @@ def featurize_in_chunks(
                 counts = {"featurized": saved + n_photos - n_known, "inferred": contents.n_inferred}
                 yield index_rows, store_rows, counts
             finally:
-                outcomes.unpersist()
+                with suppress(Py4JError):  # if Java has ended, what it kept has ended with it
+                    outcomes.unpersist()
             pace.learn(n_photos, time.monotonic() - began)
             saved += n_photos
             progress.note_saved(saved, total)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import pickle
+import platform
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -12,7 +13,7 @@ import numpy as np
 import openvino_telemetry
 import pytest
 
-from fruit_features.networks.engines import ENGINES
+from fruit_features.networks.engines import ENGINES, default_engine
 from fruit_features.networks.engines.openvino import OpenVino
 from fruit_features.photos.imaging import decode
 from tests.support.photos import encoded, fruit
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     from fruit_features.networks.network import Network
 
 
+ON_PROCESSORS = [name for name in ENGINES if name != "onnxruntime_cuda"]
+
+
 @pytest.fixture(scope="module")
 def photos() -> NDArray[np.uint8]:
     """uint8 (4, 32, 32, 3): black, white, and noise of two kinds."""
@@ -35,7 +39,7 @@ def photos() -> NDArray[np.uint8]:
     return np.concatenate([np.zeros((1, 32, 32, 3)), np.full((1, 32, 32, 3), 255), noise]).astype(np.uint8)
 
 
-@pytest.mark.parametrize("name", ENGINES)
+@pytest.mark.parametrize("name", ON_PROCESSORS)
 @pytest.mark.parametrize("batch_size", [1, 4])
 def test_features_are_those_of_keras(
     name: str,
@@ -51,7 +55,7 @@ def test_features_are_those_of_keras(
     np.testing.assert_allclose(features, tiny_model.predict(photos, verbose=0), atol=1e-4)
 
 
-@pytest.mark.parametrize("name", ENGINES)
+@pytest.mark.parametrize("name", ON_PROCESSORS)
 def test_a_prediction_outlives_the_next_one(name: str, tiny_networks: dict[str, Network], photos: NDArray[np.uint8]) -> None:
     predict = ENGINES.find(name).load(tiny_networks[name], 2)
     buffer = photos[:2].copy()
@@ -71,12 +75,16 @@ def test_an_exported_network_is_plain_bytes(name: str, tiny_networks: dict[str, 
     assert pickle.loads(pickle.dumps(network)) == network, "Spark broadcasts it"
 
 
-def test_a_second_export_in_a_process_gives_the_same_bytes(tiny_network: Network, tiny_model: keras.Model) -> None:
-    assert OpenVino().export(tiny_model) == tiny_network.files
+@pytest.mark.parametrize("name", ["openvino", "onnxruntime"])
+def test_a_second_export_in_a_process_gives_the_same_bytes(
+    name: str, tiny_networks: dict[str, Network], tiny_model: keras.Model
+) -> None:
+    assert ENGINES.find(name).export(tiny_model) == tiny_networks[name].files
 
 
+@pytest.mark.parametrize("name", ["openvino", "onnxruntime"])
 def test_a_process_with_python_3_13_s_exec_exports_the_same_bytes(
-    tiny_network: Network, tiny_model: keras.Model, tmp_path: Path
+    name: str, tiny_networks: dict[str, Network], tiny_model: keras.Model, tmp_path: Path
 ) -> None:
     """Since Python 3.13 (PEP 667), `exec` in a function works on a fresh copy of the local variables in every call.
 
@@ -93,13 +101,13 @@ def run_on_a_copy(code, *namespaces, **options):
     run(code, *(namespaces or (caller.f_globals, caller.f_locals if is_module else dict(caller.f_locals))), **options)
 builtins.exec = run_on_a_copy
 import keras
-from fruit_features.networks.engines.openvino import OpenVino
-Path("files.pickle").write_bytes(pickle.dumps(OpenVino().export(keras.models.load_model("tiny.keras"))))
+from fruit_features.networks.engines import ENGINES
+Path("files.pickle").write_bytes(pickle.dumps(ENGINES.find(sys.argv[1]).export(keras.models.load_model("tiny.keras"))))
 """
     tiny_model.save(tmp_path / "tiny.keras")
-    export = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, check=False, capture_output=True, text=True)
+    export = subprocess.run([sys.executable, "-c", program, name], cwd=tmp_path, check=False, capture_output=True, text=True)
     assert export.returncode == 0, export.stderr
-    assert pickle.loads((tmp_path / "files.pickle").read_bytes()) == tiny_network.files
+    assert pickle.loads((tmp_path / "files.pickle").read_bytes()) == tiny_networks[name].files
 
 
 def test_an_export_is_not_reported_over_the_internet(tiny_model: keras.Model, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -126,15 +134,17 @@ def fruits() -> NDArray[np.uint8]:
     return np.stack([decode(encoded(fruit("Pear", number), "PNG"), 32) for number in range(40)])
 
 
+@pytest.mark.parametrize(("name", "marks"), [("openvino", b"FakeQuantize"), ("onnxruntime", b"DequantizeLinear")])
 def test_an_int8_network_stays_near_the_one_that_it_was_made_of(
-    tiny_network: Network, tiny_model: keras.Model, fruits: NDArray[np.uint8]
+    name: str, marks: bytes, tiny_networks: dict[str, Network], tiny_model: keras.Model, fruits: NDArray[np.uint8]
 ) -> None:
-    files = OpenVino().quantize(tiny_network.files, fruits)
-    assert files.keys() == tiny_network.files.keys()
-    assert b"FakeQuantize" in files["network.xml"], "there is something to compute in int8"
-    assert OpenVino().quantize(tiny_network.files, fruits) == files
-    quantized = dataclasses.replace(tiny_network, precision="int8", files=files)
-    features = OpenVino().load(quantized, len(fruits))(fruits)
+    engine, given = ENGINES.find(name), tiny_networks[name]
+    files = engine.quantize(given.files, fruits)
+    assert files.keys() == given.files.keys()
+    assert any(marks in content for content in files.values()), "there is something to compute in int8"
+    assert engine.quantize(given.files, fruits) == files
+    quantized = dataclasses.replace(given, precision="int8", files=files)
+    features = engine.load(quantized, len(fruits))(fruits)
     np.testing.assert_allclose(features, tiny_model.predict(fruits, verbose=0), atol=0.02)
 
 
@@ -144,14 +154,17 @@ def test_every_processor_computes_in_float32() -> None:
 
 @pytest.mark.parametrize("name", ["onnx", "", "OpenVINO", "os"])
 def test_an_unknown_engine_is_refused(name: str) -> None:
-    with pytest.raises(ValueError, match=f"engine '{name}' is unknown: allowed are openvino, tensorflow"):
+    with pytest.raises(
+        ValueError, match=f"engine '{name}' is unknown: allowed are onnxruntime, onnxruntime_cuda, openvino, tensorflow"
+    ):
         ENGINES.find(name)  # type: ignore[arg-type]
 
 
-def test_a_worker_with_openvino_never_meets_tensorflow(
-    tiny_network: Network, tiny_model: keras.Model, photos: NDArray[np.uint8], tmp_path: Path
+@pytest.mark.parametrize("name", ["openvino", "onnxruntime"])
+def test_a_worker_meets_no_library_but_that_of_its_engine(
+    name: str, tiny_networks: dict[str, Network], tiny_model: keras.Model, photos: NDArray[np.uint8], tmp_path: Path
 ) -> None:
-    (tmp_path / "network.pickle").write_bytes(pickle.dumps(tiny_network))
+    (tmp_path / "network.pickle").write_bytes(pickle.dumps(tiny_networks[name]))
     np.save(tmp_path / "photos.npy", photos)
     program = """
 import pickle, sys
@@ -165,7 +178,23 @@ print(*sorted({name.partition(".")[0] for name in sys.modules}))
 """
     worker = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, check=True, capture_output=True, text=True)
     loaded = set(worker.stdout.split())
-    assert "openvino" in loaded
-    assert not loaded & {"tensorflow", "keras", "kedro", "pyspark"}
+    assert name in loaded
+    assert not loaded & ({"tensorflow", "keras", "kedro", "pyspark", "onnx", "openvino", "onnxruntime"} - {name})
     features = np.load(tmp_path / "features.npy")
     np.testing.assert_allclose(features, tiny_model.predict(photos, verbose=0), atol=1e-4)
+
+
+def test_the_engine_of_a_gpu_says_when_there_is_none(tiny_networks: dict[str, Network], tiny_model: keras.Model) -> None:
+    """Left to itself, ONNX Runtime would compute on the processor without a word."""
+    engine, network = ENGINES.find("onnxruntime_cuda"), tiny_networks["onnxruntime_cuda"]
+    black = np.zeros((1, 32, 32, 3), np.uint8)
+    np.testing.assert_allclose(engine.load_on_driver(network, 1)(black), tiny_model.predict(black, verbose=0), atol=1e-4)
+    with pytest.raises(RuntimeError, match=r"onnxruntime_cuda: ONNX Runtime finds no GPU .* Install onnxruntime-gpu"):
+        engine.load(network, 1)
+
+
+@pytest.mark.parametrize(("machine", "engine"), [("x86_64", "openvino"), ("arm64", "openvino"), ("aarch64", "onnxruntime")])
+def test_the_engine_of_a_machine(machine: str, engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """arm64 is what macOS calls the processor that is aarch64 to Linux."""
+    monkeypatch.setattr(platform, "machine", lambda: machine)
+    assert default_engine() == engine

@@ -11,8 +11,11 @@ from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from contextlib import AbstractContextManager
+    from pathlib import Path
 
     from fruit_features.networks.contract import NetworkFile
+    from fruit_features.networks.engines.file_checks import ReadNetwork
     from fruit_features.networks.network import Network, Precision
 
 Predictor = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
@@ -27,7 +30,7 @@ class Engine(ABC):
     Attributes:
         name: The key in the registry, and the value of `featurization.engine`.
         precisions: The precisions that it offers.
-        file_formats: The formats of network files that `adopt` takes: names of backbones, such as `onnx`.
+        file_formats: The formats of network files that `read` and `adopt` take: names of backbones, such as `onnx`.
 
     """
 
@@ -60,9 +63,27 @@ class Engine(ABC):
 
         """
 
+    def load_on_driver(self, network: Network, batch_size: int) -> Predictor:
+        """Load a network where a run is started, which may have other processors than the workers."""
+        return self.load(network, batch_size)
+
     @abstractmethod
     def warm_up(self) -> None:
         """Import the library: Spark's workers do so while the driver still lists the photos."""
+
+    def read(self, path: Path, content: bytes, companions: Mapping[str, bytes]) -> AbstractContextManager[ReadNetwork]:
+        """Read a network in a file, for the checks. Engines without `file_formats` leave this as it is.
+
+        Args:
+            path: Where the file lies; for messages, and for the ending of its name.
+            content: Its bytes.
+            companions: The files that belong to it, by their paths beside it.
+
+        Raises:
+            WeightsError: The engine cannot read it.
+
+        """
+        raise NotImplementedError(f"the engine {self.name} reads no network in a file such as {path}")
 
     def adopt(self, file: NetworkFile) -> dict[str, bytes]:
         """Make a network that came in a file into the files that `load` takes, as `export` does with a Keras model.

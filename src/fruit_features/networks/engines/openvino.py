@@ -12,16 +12,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fruit_features.networks.engines.base import Engine
-from fruit_features.networks.engines.openvino_files import prepare
+from fruit_features.networks.engines.openvino_files import prepare, read
 from fruit_features.networks.engines.tensorflow import GRAPH, TensorFlow
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from contextlib import AbstractContextManager
 
     from numpy.typing import NDArray
 
     from fruit_features.networks.contract import NetworkFile
     from fruit_features.networks.engines.base import Predictor
+    from fruit_features.networks.engines.file_checks import ReadNetwork
     from fruit_features.networks.network import Network, Precision
 
 TOPOLOGY, WEIGHTS = "network.xml", "network.bin"
@@ -56,6 +58,10 @@ class OpenVino(Engine):
             converted = openvino.Core().read_model(frozen)
             apply_moc_transformations(converted, cf=False, smart_reshape=True)
             return _serialize(converted)
+
+    def read(self, path: Path, content: bytes, companions: Mapping[str, bytes]) -> AbstractContextManager[ReadNetwork]:
+        """Read a network in an ONNX, TFLite or IR file, for the checks."""
+        return read(path, content, companions)
 
     def adopt(self, file: NetworkFile) -> dict[str, bytes]:
         """Read the network, put normalisation before it and pooling behind it, and write it as an IR.

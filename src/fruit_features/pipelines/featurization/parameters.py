@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, FiniteFloat, NonNegativeInt, PositiveInt, model_validator
+from pydantic import Field, FiniteFloat, NonNegativeInt, PositiveInt, field_validator, model_validator
 
 from fruit_features.networks.backbones import BACKBONES, NetworkFormat
 from fruit_features.networks.backbones.base import Normalisation
 from fruit_features.networks.configuration import NetworkConfiguration
 from fruit_features.networks.contract import NORMALISATIONS, NetworkContract
-from fruit_features.networks.engines import ENGINES, Engine
+from fruit_features.networks.engines import ENGINES, Engine, default_engine
 from fruit_features.networks.network import Precision
 from fruit_features.parameters import Parameters
 from fruit_features.photos.imaging import PREPROCESSING, Decoding, Interpolation, Resize, decoding_of_features
@@ -77,7 +77,7 @@ class FeaturizationParameters(Parameters):
         backbone: Name of the network.
         weights: `imagenet`, or a file.
         input_size: Side of the square that photos are squashed to, in pixels; None for the network's own size.
-        engine: What runs the network.
+        engine: What runs the network; `auto` is read as that of this machine.
         precision: Arithmetic of the inference; `f32` gives the notebook's numbers, the others are faster and less exact.
         batch_size: Photos per inference call; small batches stay in the processor's cache.
         chunk_size: Photos per append to the feature store, at most; a run chooses fewer if they take long.
@@ -140,6 +140,11 @@ class FeaturizationParameters(Parameters):
     def _is_in_a_file(self) -> bool:
         return isinstance(BACKBONES.find(self.backbone), NetworkFormat)
 
+    @field_validator("engine", mode="before")
+    @classmethod
+    def _choose_engine(cls, engine: object) -> object:
+        return default_engine() if engine == "auto" else engine
+
     @model_validator(mode="after")
     def _check_together(self) -> FeaturizationParameters:
         backbone, engine = BACKBONES.find(self.backbone), ENGINES.find(self.engine)
@@ -157,7 +162,7 @@ class FeaturizationParameters(Parameters):
         if self.backbone not in engine.file_formats:
             able = [name for name, other in ENGINES.items() if self.backbone in other.file_formats]
             raise ValueError(
-                f"engine={self.engine!r} runs no network in a file, as backbone={self.backbone!r} is one: give "
+                f"engine={self.engine!r} runs no network in a file of the format {self.backbone}: give "
                 f"featurization.engine={' or '.join(able)}"
             )
         if self.input_size is not None and not 1 <= self.input_size <= MAX_FILE_INPUT_SIZE:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_REPORTED_PACKAGES = ("fruit-features", "kedro", "openvino", "numpy", "scikit-learn", "pillow", "pyarrow")
+_REPORTED_PACKAGES = ("fruit-features", "kedro", "openvino", "onnxruntime", "numpy", "scikit-learn", "pillow", "pyarrow")
 
 
 @dataclass

@@ -25,7 +25,7 @@ def changed(parameters: FeaturizationParameters, changes: dict[str, Any]) -> Fea
     [
         ({"backbone": "mobilenetv2"}, "'mobilenetv2' is unknown.*Did you mean 'mobilenet_v2'"),
         ({"weights": "absent.pth"}, "'absent.pth': no such file"),
-        ({"engine": "onnx"}, "openvino.*tensorflow"),
+        ({"engine": "onnx"}, "onnxruntime.*openvino.*tensorflow"),
         ({"precision": "f16"}, "f32.*bf16.*int8"),
         ({"engine": "tensorflow", "precision": "int8"}, "precision='int8': engine 'tensorflow' offers f32"),
         ({"engine": "tensorflow", "precision": "bf16"}, "precision='bf16': engine 'tensorflow' offers f32"),
@@ -90,7 +90,9 @@ def own_network(parameters: FeaturizationParameters, tmp_path: Path) -> dict[str
 
 
 def test_tensorflow_runs_no_network_in_a_file(parameters: FeaturizationParameters, own_network: dict[str, Any]) -> None:
-    message = "engine='tensorflow' runs no network in a file, as backbone='onnx' is one: give featurization.engine=openvino"
+    message = (
+        "engine='tensorflow' runs no network in a file of the format onnx: give featurization.engine=openvino or onnxruntime"
+    )
     with pytest.raises(ValidationError, match=message):
         changed(parameters, own_network | {"engine": "tensorflow"})
 
