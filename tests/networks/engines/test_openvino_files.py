@@ -11,12 +11,12 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, reference
 
-from fruit_features.networks.backbones.base import Normalisation
-from fruit_features.networks.contract import NORMALISATIONS, NetworkContract, NetworkFile
+from fruit_features.networks.contract import NetworkContract, NetworkFile
 from fruit_features.networks.engines.openvino import OpenVino
 from fruit_features.networks.engines.openvino_files import MAX_FEATURES, inspect
 from fruit_features.networks.engines.tensorflow import TensorFlow
 from fruit_features.networks.network import Network
+from fruit_features.networks.normalisation import NORMALISATIONS, Normalisation
 from fruit_features.networks.weights import WeightsError
 from tests.support.network_files import PHOTOS, SIZE, cnn, contract, floats, onnx_model, vit
 

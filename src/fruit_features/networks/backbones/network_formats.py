@@ -11,6 +11,7 @@ from fruit_features.networks.onnx_files import OnnxDamageError, external_files
 from fruit_features.networks.weights import Weights, WeightsError, user_path
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 
@@ -65,6 +66,7 @@ class NetworkFormat(ABC):
                 with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
                     companions = tuple(self._companions(weights, path, content))
                     digest = hashlib.sha256(content).hexdigest()
+            beside = {}
             for name in companions:
                 if not (path.parent / name).is_file():
                     raise WeightsError(
@@ -72,13 +74,12 @@ class NetworkFormat(ABC):
                         f"has to lie beside it: put it into {path.parent}"
                     )
                 with (path.parent / name).open("rb") as file:
-                    beside = hashlib.file_digest(file, "sha256").hexdigest()
-                digest = _chain(digest, name, beside)
+                    beside[name] = hashlib.file_digest(file, "sha256").hexdigest()
         except OSError as error:
             raise WeightsError(
                 f"weights {weights!r} cannot be read ({error}): check the permissions of {path} and of what lies beside it"
             ) from error
-        return Weights(source=weights, path=path, digest=digest, companions=companions)
+        return Weights(source=weights, path=path, digest=_digest_of_all(digest, beside), companions=companions)
 
     def read(self, weights: Weights) -> tuple[bytes, dict[str, bytes]]:
         """Read the file, and those that belong to it, by their paths beside it.
@@ -95,10 +96,8 @@ class NetworkFormat(ABC):
             raise WeightsError(
                 f"weights {weights.source!r} can no longer be read ({error}): restore {weights.path}"
             ) from error
-        digest = hashlib.sha256(content).hexdigest()
-        for name, beside in companions.items():
-            digest = _chain(digest, name, hashlib.sha256(beside).hexdigest())
-        if digest != weights.digest:
+        beside = {name: hashlib.sha256(companion).hexdigest() for name, companion in companions.items()}
+        if _digest_of_all(hashlib.sha256(content).hexdigest(), beside) != weights.digest:
             raise WeightsError(f"weights {weights.source!r}: {weights.path} changed during the run. Run again.")
         return content, companions
 
@@ -164,6 +163,14 @@ class OpenVinoIr(NetworkFormat):
         return [path.with_suffix(".bin").name]
 
 
-def _chain(digest: str, name: str, beside: str) -> str:
-    """Digest of several files: a network of one file keeps the SHA-256 of that file."""
-    return hashlib.sha256("\n".join((digest, name, beside)).encode()).hexdigest()
+def _digest_of_all(digest: str, beside: Mapping[str, str]) -> str:
+    """Digest a file and those that belong to it: a network of one file keeps the SHA-256 of that file.
+
+    Args:
+        digest: SHA-256 of the file.
+        beside: Name to SHA-256, of each that belongs to it, in their order.
+
+    """
+    for name, digest_beside in beside.items():
+        digest = hashlib.sha256("\n".join((digest, name, digest_beside)).encode()).hexdigest()
+    return digest
