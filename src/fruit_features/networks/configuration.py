@@ -125,7 +125,7 @@ class NetworkConfiguration:
         contract, facts = self._contract_and_facts(backbone, weights)
         content, companions = backbone.read(weights)
         return NetworkFile(
-            path=weights.path, format=backbone.name, content=content, contract=contract, facts=facts, companions=companions
+            place=weights.place, format=backbone.name, content=content, contract=contract, facts=facts, companions=companions
         )
 
     def _contract_and_facts(self, backbone: NetworkFormat, weights: Weights) -> tuple[NetworkContract, NetworkFacts]:
@@ -157,7 +157,7 @@ def _inspect(backbone: NetworkFormat, weights: Weights, contract: NetworkContrac
 
     assert weights.path is not None
     content, companions = backbone.read(weights)
-    return inspect(weights.path, content, companions, contract, input_size)
+    return inspect(weights.place, content, companions, contract, input_size)
 
 
 def fingerprint_calibrated(configuration: str, identity: bytes) -> str:

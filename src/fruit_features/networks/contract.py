@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from fruit_features.networks.normalisation import Normalisation
 
@@ -72,7 +71,7 @@ class NetworkFile:
     """A network in a file, read and checked: what an engine's `adopt` takes.
 
     Attributes:
-        path: Where the file lies; for messages.
+        place: Where the file lies, a path or a URI; for messages.
         format: `onnx`, `tflite` or `ir`: the value of `featurization.backbone`.
         content: The bytes of the file.
         companions: The files that belong to it, by their paths beside it: the weights of an IR (`NAME.bin`), the external
@@ -82,7 +81,7 @@ class NetworkFile:
 
     """
 
-    path: Path
+    place: str
     format: str
     content: bytes
     contract: NetworkContract

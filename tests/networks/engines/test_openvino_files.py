@@ -46,8 +46,8 @@ def network_file(
 ) -> NetworkFile:
     path = Path("/somewhere", name)
     beside = companions or {}
-    facts = inspect(path, content, beside, its_contract, input_size)
-    return NetworkFile(path, FORMATS[path.suffix], content, its_contract, facts, beside)
+    facts = inspect(str(path), content, beside, its_contract, input_size)
+    return NetworkFile(str(path), FORMATS[path.suffix], content, its_contract, facts, beside)
 
 
 def features(file: NetworkFile, photos: NDArray[np.uint8], batch_size: int = 2) -> NDArray[np.float32]:
@@ -376,7 +376,7 @@ REFUSALS: dict[str, tuple[Callable[[], Any], dict[str, Any], int | None, str]] =
 def test_what_cannot_be_used_is_refused_by_name(case: str) -> None:
     build, changes, input_size, message = REFUSALS[case]
     with pytest.raises(WeightsError, match=re.escape(message)) as caught:
-        inspect(Path("/somewhere/own.onnx"), build().SerializeToString(), {}, contract(**changes), input_size)
+        inspect("/somewhere/own.onnx", build().SerializeToString(), {}, contract(**changes), input_size)
     assert str(caught.value).startswith("/somewhere/own.onnx: ")
     assert "\n" not in str(caught.value)
 
@@ -384,7 +384,7 @@ def test_what_cannot_be_used_is_refused_by_name(case: str) -> None:
 def test_names_that_are_no_text_are_refused() -> None:
     content = cnn().SerializeToString().replace(b"features", b"featur\xffs")
     with pytest.raises(WeightsError, match=r"own\.onnx: OpenVINO cannot read this network, or the file is damaged"):
-        inspect(Path("own.onnx"), content, {}, contract(output="cls"), None)
+        inspect("own.onnx", content, {}, contract(output="cls"), None)
 
 
 @pytest.mark.parametrize("name", ["cnn.tflite", "cnn.xml"])
@@ -400,9 +400,9 @@ def test_a_damaged_file_is_refused(name: str, keras_cnn: Any, tmp_path: Path) ->
         openvino.save_model(openvino.Core().read_model(tmp_path / "cnn.onnx"), tmp_path / name)
         content = (tmp_path / name).read_bytes()
         with pytest.raises(WeightsError, match="OpenVINO cannot read this network, or the file is damaged"):
-            inspect(Path(name), content, {"cnn.bin": b""}, contract(), None)
+            inspect(name, content, {"cnn.bin": b""}, contract(), None)
         beside = {"cnn.bin": (tmp_path / "cnn.bin").read_bytes()}
     for length in (20, len(content) // 2, len(content) - 30):
         with pytest.raises(WeightsError, match="OpenVINO cannot read this network, or the file is damaged") as caught:
-            inspect(Path(name), content[:length], beside, contract(), None)
+            inspect(name, content[:length], beside, contract(), None)
         assert "/tmp" not in str(caught.value)

@@ -69,10 +69,10 @@ class Backbone(ABC):
 
     @abstractmethod
     def resolve_weights(self, weights: str) -> Weights:
-        """Identify weights without loading them: cheap, offline, and without TensorFlow.
+        """Identify weights without loading them: cheap, without TensorFlow, and offline unless they are on S3.
 
         Args:
-            weights: `imagenet`, or the path of a local file (`~` is expanded).
+            weights: `imagenet`, the path of a local file (`~` is expanded), or an object on S3.
 
         Raises:
             WeightsError: There is no such file, it cannot be read, or it is of another format.

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from fruit_features.networks.backbones.base import Backbone, import_keras_quietly, normalise
 from fruit_features.networks.normalisation import Normalisation
-from fruit_features.networks.weights import Weights, WeightsError, identify_file, user_path, verify_unchanged
+from fruit_features.networks.weights import Weights, WeightsError, identify_file, local_file, verify_unchanged
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -64,7 +64,7 @@ class EfficientNetLite0(Backbone):
         """Accept ``imagenet`` (in the Python package) or a PyTorch file of the same layout and tensors."""
         from fruit_features.networks.torch_weights import LEGACY
 
-        path = _packaged_weights() if weights == "imagenet" else user_path(weights)
+        path = _packaged_weights() if weights == "imagenet" else local_file(weights)
         return identify_file(weights, path, LEGACY)
 
     def build(self, weights: Weights, input_size: int | None = None) -> keras.Model:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from fruit_features.networks.backbones import keras_weights
 from fruit_features.networks.backbones.base import Backbone, import_keras_quietly, normalise
 from fruit_features.networks.normalisation import NORMALISATIONS, Normalisation
-from fruit_features.networks.weights import FileFormat, Weights, WeightsError, identify_file, user_path, verify_unchanged
+from fruit_features.networks.weights import FileFormat, Weights, WeightsError, identify_file, local_file, verify_unchanged
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -119,7 +119,7 @@ class KerasApplication(Backbone):
         """Accept ``imagenet`` (published by Keras) or a file that Keras saved, with or without the classifier."""
         if weights == "imagenet":
             return Weights(source=weights, path=None, digest=f"imagenet of keras.applications.{self._architecture}")
-        path = user_path(weights)
+        path = local_file(weights)
         is_archive = path.is_file() and zipfile.is_zipfile(path)
         signature = keras_weights.ARCHIVE_SIGNATURE if is_archive else keras_weights.HDF5_SIGNATURE
         return identify_file(weights, path, FileFormat(signature, self._expected))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from fruit_features.networks.backbones import keras_weights
 from fruit_features.networks.backbones.base import Backbone, import_keras_quietly, normalise
 from fruit_features.networks.normalisation import NORMALISATIONS
-from fruit_features.networks.weights import FileFormat, Weights, WeightsError, identify_file, user_path, verify_unchanged
+from fruit_features.networks.weights import FileFormat, Weights, WeightsError, identify_file, local_file, verify_unchanged
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,7 +49,7 @@ class MobileNetV2(Backbone):
             # Keras never changes a published file, it publishes another name: so the name identifies the numbers, and
             # a machine that has not downloaded them (or never will) computes the same fingerprint.
             return Weights(source=weights, path=None, digest=RELEASE_FILE)
-        return identify_file(weights, user_path(weights), HDF5)
+        return identify_file(weights, local_file(weights), HDF5)
 
     def build(self, weights: Weights, input_size: int | None = None) -> keras.Model:
         """Build the network up to the layer before the classifier."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import tempfile
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -33,12 +33,12 @@ _SETTING: Final = "featurization.network_file"
 
 
 def inspect(
-    path: Path, content: bytes, companions: Mapping[str, bytes], contract: NetworkContract, input_size: int | None
+    place: str, content: bytes, companions: Mapping[str, bytes], contract: NetworkContract, input_size: int | None
 ) -> NetworkFacts:
     """Check a network in a file against its contract.
 
     Args:
-        path: Where the file lies; for messages, and for the ending of its name.
+        place: Where the file lies, a path or a URI; for messages, and for the ending of its name.
         content: Its bytes.
         companions: The files that belong to it, by their paths beside it.
         contract: What its user states.
@@ -51,14 +51,14 @@ def inspect(
         WeightsError: It cannot be used; the message names the file, what is wrong, and what mends it.
 
     """
-    with _read(path, content, companions) as model, _blamed_on(path):
-        layout, size = _inspect_input(path, model, contract, input_size)
-        output = _choose_output(path, model, contract.output)
-        _reshape_to_probe(path, model, layout, size)
-        rank, n_features = _inspect_output(path, model.outputs[output], layout, contract)
+    with _read(place, content, companions) as model, _blamed_on(place):
+        layout, size = _inspect_input(place, model, contract, input_size)
+        output = _choose_output(place, model, contract.output)
+        _reshape_to_probe(place, model, layout, size)
+        rank, n_features = _inspect_output(place, model.outputs[output], layout, contract)
     if not 1 <= n_features <= MAX_FEATURES:
         raise WeightsError(
-            f"{path}: its output is {n_features:,} numbers a photo, and at most {MAX_FEATURES:,} can be reduced. Name a "
+            f"{place}: its output is {n_features:,} numbers a photo, and at most {MAX_FEATURES:,} can be reduced. Name a "
             f"smaller output: {_SETTING}.output=NAME, or export the network up to its last pooling"
         )
     return NetworkFacts(layout=layout, input_size=size, output=output, output_rank=rank, n_features=n_features)
@@ -76,7 +76,7 @@ def prepare(file: NetworkFile) -> Any:
 
     contract, facts = file.contract, file.facts
     normalisation = contract.normalisation
-    with _read(file.path, file.content, file.companions) as model:
+    with _read(file.place, file.content, file.companions) as model:
         model.reshape(openvino.PartialShape(_shape(-1, facts.layout, facts.input_size)))
         wrapped = preprocess.PrePostProcessor(model)
         photos = wrapped.input()
@@ -103,22 +103,22 @@ def prepare(file: NetworkFile) -> Any:
 
 
 @contextmanager
-def _read(path: Path, content: bytes, companions: Mapping[str, bytes]) -> Iterator[Any]:
+def _read(place: str, content: bytes, companions: Mapping[str, bytes]) -> Iterator[Any]:
     """Read a network from a copy of its files, which are then those whose digest is in the fingerprint."""
     import openvino
 
     with tempfile.TemporaryDirectory() as folder:
-        for name, beside in {path.name: content, **companions}.items():
+        for name, beside in {PurePosixPath(place).name: content, **companions}.items():
             copy = Path(folder, name)
             copy.parent.mkdir(parents=True, exist_ok=True)
             copy.write_bytes(beside)
-        with _blamed_on(path, folder):
-            model = openvino.Core().read_model(Path(folder, path.name))
+        with _blamed_on(place, folder):
+            model = openvino.Core().read_model(Path(folder, PurePosixPath(place).name))
         yield model
 
 
 @contextmanager
-def _blamed_on(path: Path, folder: str = "") -> Iterator[None]:
+def _blamed_on(place: str, folder: str = "") -> Iterator[None]:
     """Turn whatever OpenVINO raises on a damaged or strange network into a sentence about its file."""
     try:
         yield
@@ -126,7 +126,7 @@ def _blamed_on(path: Path, folder: str = "") -> Iterator[None]:
         raise
     except Exception as error:  # RuntimeError, but also UnicodeDecodeError on names, and others
         raise WeightsError(
-            f"{path}: OpenVINO cannot read this network, or the file is damaged: {_reason(error, folder)}. Export it again"
+            f"{place}: OpenVINO cannot read this network, or the file is damaged: {_reason(error, folder)}. Export it again"
         ) from error
 
 
@@ -137,7 +137,7 @@ def _reason(error: Exception, folder: str = "") -> str:
     return " ".join(told or lines)[:200].rstrip(" .:")
 
 
-def _inspect_input(path: Path, model: Any, contract: NetworkContract, input_size: int | None) -> tuple[Layout, int]:
+def _inspect_input(place: str, model: Any, contract: NetworkContract, input_size: int | None) -> tuple[Layout, int]:
     """Check the input of a network, and find out its layout and size."""
     inputs = model.inputs
     for tensor in inputs:
@@ -145,35 +145,35 @@ def _inspect_input(path: Path, model: Any, contract: NetworkContract, input_size
         is_text = tensor.get_element_type().is_integral() and shape.rank.is_static and len(shape) == 2  # noqa: PLR2004
         if is_text:
             raise WeightsError(
-                f"{path}: its input {_name(tensor)} is rows of whole numbers, as networks of text take them. Give a network "
+                f"{place}: its input {_name(tensor)} is rows of whole numbers, as networks of text take them. Give a network "
                 "of images: one input of photos with 3 channels"
             )
     if len(inputs) != 1:
         raise WeightsError(
-            f"{path}: it has {len(inputs)} inputs ({', '.join(map(_name, inputs))}), and a network of photos has one. Export "
+            f"{place}: it has {len(inputs)} inputs ({', '.join(map(_name, inputs))}), and a network of photos has one. Export "
             "the part of it that takes the photo alone"
         )
     shape, element = inputs[0].get_partial_shape(), inputs[0].get_element_type()
     if shape.rank.is_dynamic:
         raise WeightsError(
-            f"{path}: the number of dimensions of its input {_name(inputs[0])} is not known. Export it with a fixed shape, "
+            f"{place}: the number of dimensions of its input {_name(inputs[0])} is not known. Export it with a fixed shape, "
             "such as 1 x 3 x 224 x 224"
         )
     if len(shape) != _RANK_OF_PHOTOS:
         raise WeightsError(
-            f"{path}: its input {_name(inputs[0])} has the shape {shape}, and photos have four dimensions. Export it with an "
+            f"{place}: its input {_name(inputs[0])} has the shape {shape}, and photos have four dimensions. Export it with an "
             "input such as 1 x 3 x 224 x 224"
         )
     if not (element.is_real() or (element.get_type_name() == "u8" and _is_as_it_is(contract))):
         fix = "export it with an input of float32"
         if element.get_type_name() == "u8":
             fix = f"if it normalises them itself, give {_SETTING}.normalisation=0..255; otherwise {fix}"
-        raise WeightsError(f"{path}: its input takes samples of type {element.get_type_name()}: {fix}")
-    layout = _find_layout(path, shape, contract)
-    return layout, _find_size(path, [shape[axis] for axis in range(1, 4) if axis != _CHANNEL_AXIS[layout]], input_size)
+        raise WeightsError(f"{place}: its input takes samples of type {element.get_type_name()}: {fix}")
+    layout = _find_layout(place, shape, contract)
+    return layout, _find_size(place, [shape[axis] for axis in range(1, 4) if axis != _CHANNEL_AXIS[layout]], input_size)
 
 
-def _find_layout(path: Path, shape: Any, contract: NetworkContract) -> Layout:
+def _find_layout(place: str, shape: Any, contract: NetworkContract) -> Layout:
     """Find out where the channels are: the dimension of 3, unless the contract says it."""
     fixed = {axis: shape[axis].get_length() for axis in (1, 3) if shape[axis].is_static}
     if contract.layout != "auto":
@@ -181,7 +181,7 @@ def _find_layout(path: Path, shape: Any, contract: NetworkContract) -> Layout:
         if channels == _CHANNELS:
             return contract.layout
         raise WeightsError(
-            f"{path}: its input {shape} has {channels} channels in the layout {contract.layout}, and photos have 3. Give "
+            f"{place}: its input {shape} has {channels} channels in the layout {contract.layout}, and photos have 3. Give "
             f"another {_SETTING}.layout, or a network of colour photos"
         )
     found: list[Layout] = [layout for layout, axis in _CHANNEL_AXIS.items() if fixed.get(axis) == _CHANNELS]
@@ -189,39 +189,39 @@ def _find_layout(path: Path, shape: Any, contract: NetworkContract) -> Layout:
         return found[0]
     if not found and len(fixed) == len(_CHANNEL_AXIS):
         raise WeightsError(
-            f"{path}: its input {shape} has {fixed[1]} channels (or {fixed[3]}, if they come last), and photos have 3. Give a "
-            "network of colour photos"
+            f"{place}: its input {shape} has {fixed[1]} channels (or {fixed[3]}, if they come last), and photos have 3. Give "
+            "a network of colour photos"
         )
     raise WeightsError(
-        f"{path}: its input {shape} does not tell where the channels are. Give {_SETTING}.layout=NCHW, which is PyTorch's, or "
-        "NHWC, which is TensorFlow's"
+        f"{place}: its input {shape} does not tell where the channels are. Give {_SETTING}.layout=NCHW, which is PyTorch's, "
+        "or NHWC, which is TensorFlow's"
     )
 
 
-def _find_size(path: Path, sides: list[Any], input_size: int | None) -> int:
+def _find_size(place: str, sides: list[Any], input_size: int | None) -> int:
     """Find out the side of the photos: that of the file, or the one that is given."""
     fixed = {side.get_length() for side in sides if side.is_static}
     if len(fixed) > 1:
         height, width = (side.get_length() for side in sides)
         raise WeightsError(
-            f"{path}: it takes photos of {height} x {width} pixels, and photos are made squares. Export it for a square"
+            f"{place}: it takes photos of {height} x {width} pixels, and photos are made squares. Export it for a square"
         )
     if not fixed:
         if input_size is None:
             raise WeightsError(
-                f"{path}: it takes photos of any size. Say which one it was trained on: featurization.input_size=224"
+                f"{place}: it takes photos of any size. Say which one it was trained on: featurization.input_size=224"
             )
         return input_size
     size = int(fixed.pop())
     if input_size not in {None, size}:
         raise WeightsError(
-            f"{path}: it takes photos of {size} x {size} pixels, and featurization.input_size is {input_size}. Leave "
+            f"{place}: it takes photos of {size} x {size} pixels, and featurization.input_size is {input_size}. Leave "
             "featurization.input_size out, or export the network for the other size"
         )
     return size
 
 
-def _choose_output(path: Path, model: Any, wanted: str | None) -> int:
+def _choose_output(place: str, model: Any, wanted: str | None) -> int:
     """Find the output that is named, or the only one."""
     outputs = model.outputs
     names = ", ".join(map(_name, outputs))
@@ -229,13 +229,13 @@ def _choose_output(path: Path, model: Any, wanted: str | None) -> int:
         for index, tensor in enumerate(outputs):
             if wanted in tensor.get_names() | {_name(tensor)}:
                 return index
-        raise WeightsError(f"{path}: it has no output {wanted!r}. Give one of {names}: {_SETTING}.output=NAME")
+        raise WeightsError(f"{place}: it has no output {wanted!r}. Give one of {names}: {_SETTING}.output=NAME")
     if len(outputs) != 1:
-        raise WeightsError(f"{path}: it has {len(outputs)} outputs ({names}). Name one: {_SETTING}.output=NAME")
+        raise WeightsError(f"{place}: it has {len(outputs)} outputs ({names}). Name one: {_SETTING}.output=NAME")
     return 0
 
 
-def _reshape_to_probe(path: Path, model: Any, layout: Layout, size: int) -> None:
+def _reshape_to_probe(place: str, model: Any, layout: Layout, size: int) -> None:
     """Give the network the shape of some photos: its outputs then have shapes, too."""
     import openvino
 
@@ -246,22 +246,22 @@ def _reshape_to_probe(path: Path, model: Any, layout: Layout, size: int) -> None
             reason = error
             continue
         if batch == 1:
-            raise _one_by_one(path)
+            raise _one_by_one(place)
         return
     raise WeightsError(
-        f"{path}: it does not take photos of {size} x {size} pixels in the layout {layout}: {_reason(reason)}. Give the size "
+        f"{place}: it does not take photos of {size} x {size} pixels in the layout {layout}: {_reason(reason)}. Give the size "
         f"that it was trained on by featurization.input_size, and {_SETTING}.layout"
     )
 
 
-def _one_by_one(path: Path) -> WeightsError:
+def _one_by_one(place: str) -> WeightsError:
     return WeightsError(
-        f"{path}: it was exported for one photo at a time. Export it with a batch of any size: "
+        f"{place}: it was exported for one photo at a time. Export it with a batch of any size: "
         "torch.onnx.export(..., dynamic_axes={'INPUT': {0: 'batch'}})"
     )
 
 
-def _inspect_output(path: Path, output: Any, layout: Layout, contract: NetworkContract) -> tuple[int, int]:
+def _inspect_output(place: str, output: Any, layout: Layout, contract: NetworkContract) -> tuple[int, int]:
     """Check the chosen output, for a batch of two photos.
 
     Returns:
@@ -271,28 +271,28 @@ def _inspect_output(path: Path, output: Any, layout: Layout, contract: NetworkCo
     shape, element = output.get_partial_shape(), output.get_element_type()
     if not element.is_real():
         raise WeightsError(
-            f"{path}: its output is of type {element.get_type_name()}, and features are floating point. Export it with an "
+            f"{place}: its output is of type {element.get_type_name()}, and features are floating point. Export it with an "
             f"output of float32, or name another one: {_SETTING}.output=NAME"
         )
     if shape.rank.is_dynamic or any(side.is_dynamic for side in shape):
         raise WeightsError(
-            f"{path}: the shape of its output ({shape}) is known only when it runs. Export it with fixed shapes, "
+            f"{place}: the shape of its output ({shape}) is known only when it runs. Export it with fixed shapes, "
             "but for the batch"
         )
     sides, pooling = [side.get_length() for side in shape], contract.pooling
     if not sides or sides[0] != _PROBED_BATCH:
-        raise _one_by_one(path)
+        raise _one_by_one(place)
     per_photo = " x ".join(map(str, sides[1:]))
     if len(sides) == _RANK_OF_VECTORS:
         if pooling != "none":
             raise WeightsError(
-                f"{path}: its output is a vector of {per_photo} numbers a photo, which needs no pooling. Give "
+                f"{place}: its output is a vector of {per_photo} numbers a photo, which needs no pooling. Give "
                 f"{_SETTING}.pooling=none"
             )
         return len(sides), sides[1]
     if len(sides) not in {_RANK_OF_TOKENS, _RANK_OF_MAPS}:
         raise WeightsError(
-            f"{path}: its output has the shape {per_photo or 'of one number'} a photo; it has to be a vector, tokens, or a "
+            f"{place}: its output has the shape {per_photo or 'of one number'} a photo; it has to be a vector, tokens, or a "
             f"feature map. Name another output: {_SETTING}.output=NAME"
         )
     is_map = len(sides) == _RANK_OF_MAPS
@@ -300,18 +300,18 @@ def _inspect_output(path: Path, output: Any, layout: Layout, contract: NetworkCo
         what = "a feature map" if is_map else "a row of tokens"
         token = "" if is_map else ", or =0 for the CLS token of a ViT"
         raise WeightsError(
-            f"{path}: its output is {what} of {per_photo} a photo, which has to become one vector. Give "
+            f"{place}: its output is {what} of {per_photo} a photo, which has to become one vector. Give "
             f"{_SETTING}.pooling=mean{token}"
         )
     if pooling != "mean" and is_map:
         raise WeightsError(
-            f"{path}: its output is a feature map of {per_photo} a photo, which has no token {pooling}. Give "
+            f"{place}: its output is a feature map of {per_photo} a photo, which has no token {pooling}. Give "
             f"{_SETTING}.pooling=mean"
         )
     if pooling != "mean" and int(pooling) >= sides[1]:
         raise WeightsError(
-            f"{path}: it gives {sides[1]} tokens a photo, and there is no token {pooling}. Give {_SETTING}.pooling=mean, or a "
-            f"number from 0 to {sides[1] - 1}; the CLS token of a ViT is 0"
+            f"{place}: it gives {sides[1]} tokens a photo, and there is no token {pooling}. Give {_SETTING}.pooling=mean, or "
+            f"a number from 0 to {sides[1] - 1}; the CLS token of a ViT is 0"
         )
     return len(sides), sides[_CHANNEL_AXIS[layout] if is_map else 2]
 
