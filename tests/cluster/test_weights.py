@@ -11,15 +11,17 @@ import numpy as np
 import onnx
 import openvino
 import pytest
+from kedro.framework.session import KedroSession
 from s3fs import S3FileSystem
 
+from fruit_features.emr.submit import _read_conf
 from fruit_features.networks.backbones import BACKBONES, NetworkFormat
 from fruit_features.networks.engines.openvino_files import inspect
 from fruit_features.networks.weights import WeightsError
 from tests.support.cluster.object_store import User
 from tests.support.network_files import SIZE, cnn, contract
 from tests.support.photos import COLOURS, encoded, fruit
-from tests.support.runs import Outputs, run_project
+from tests.support.runs import PROJECT, Outputs, run_project
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -182,3 +184,14 @@ print(first.path, second.path)
     printed = subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout
     assert printed.count(str(tmp_path / "tmp")) == 2
     assert list((tmp_path / "tmp").iterdir()) == []
+
+
+def test_a_submit_takes_a_network_on_s3_and_knows_its_fingerprint(networks: Prefix, monkeypatch: pytest.MonkeyPatch) -> None:
+    networks.put("own.onnx", cnn().SerializeToString())
+    monkeypatch.chdir(PROJECT)
+    given = {"backbone": "onnx", "weights": f"{networks.uri}/own.onnx"}
+    roots = {"images_root": f"{networks.uri}/images", "output_root": f"{networks.uri}/output"}
+    _, fingerprint = _read_conf({**roots, "featurization": given}, None)
+    with KedroSession.create(runtime_params={"featurization": given}) as session:
+        context = session.load_context()  # type: ignore[attr-defined]
+    assert fingerprint == context.params["featurization"].network.fingerprint()
