@@ -19,13 +19,14 @@ from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 from harness import machine
+from harness.accuracy import SEED, accuracies
 from harness.featurizer import Featurizer
-from harness.photos import SUFFIXES
+from harness.photos import SUFFIXES, named_folder
 from harness.places import BENCHMARKS
 from harness.tables import publish, table
 
 from fruit_features.analysis.pca import Moments, fit, grid_step
-from fruit_features.analysis.separability import LINEAR_PROBE, N_NEIGHBOURS, NEIGHBOURS, score_classifiers
+from fruit_features.analysis.separability import N_NEIGHBOURS
 from fruit_features.networks.building import build_network
 from fruit_features.networks.configuration import NetworkConfiguration
 from fruit_features.networks.network import Precision
@@ -46,7 +47,6 @@ BATCH_SIZE = 4
 
 N_CALIBRATION_PHOTOS = 300
 VARIANCE_THRESHOLD = 0.9
-SEED = 0
 ALLOWED_LOSS = 0.005
 """Of the linear probe's accuracy: half a point."""
 
@@ -97,7 +97,7 @@ def main() -> int:
 def _parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
-        "--images", type=_named_folder, action="append", required=True, metavar="NAME=DIR", help="labelled, whole photos"
+        "--images", type=named_folder, action="append", required=True, metavar="NAME=DIR", help="labelled, whole photos"
     )
     parser.add_argument("--backbone", default="mobilenet_v2", help="as featurization.backbone")
     parser.add_argument("--weights", default="imagenet", help="as featurization.weights")
@@ -115,13 +115,6 @@ def _precisions(names: str) -> tuple[Precision, ...]:
     return chosen
 
 
-def _named_folder(argument: str) -> tuple[str, Path]:
-    name, _, folder = argument.partition("=")
-    if not folder or not Path(folder).is_dir():
-        raise argparse.ArgumentTypeError(f"{argument!r}: expected NAME=DIR, with a folder that is there")
-    return name, Path(folder).resolve()
-
-
 def _measure(name: str, images: Path, arguments: argparse.Namespace) -> list[Measured]:
     """Measure a folder at all sizes in all precisions."""
     paths = sorted(path for path in images.rglob("*") if path.suffix.lower() in SUFFIXES)
@@ -130,15 +123,14 @@ def _measure(name: str, images: Path, arguments: argparse.Namespace) -> list[Mea
     calibration = [contents[row] for row in sorted(shuffled[:N_CALIBRATION_PHOTOS])]
     timed = [contents[row] for row in shuffled[: arguments.timed_photos]]
     featurizers: dict[tuple[int, Precision], Featurizer] = {}
-    accuracies = {}
+    scores = {}
     for size in SIZES:
         for precision in arguments.precisions:
             network = _build(arguments.backbone, arguments.weights, size, precision, calibration)
             featurizers[size, precision] = Featurizer(network, BATCH_SIZE)
             components = _components(_featurize_on_two_cores(network, contents))
-            scores = {score.classifier: score.accuracy for score in score_classifiers(components, labels, SEED)}
-            accuracies[size, precision] = components.shape[1], scores[LINEAR_PROBE], scores[NEIGHBOURS]
-            print(name, size, precision, *accuracies[size, precision], flush=True)
+            scores[size, precision] = components.shape[1], *accuracies(components, labels)
+            print(name, size, precision, *scores[size, precision], flush=True)
     speeds: dict[tuple[int, Precision], list[float]] = defaultdict(list)
     for featurize in featurizers.values():
         featurize(timed[: 4 * BATCH_SIZE])  # the first calls are slower
@@ -157,7 +149,7 @@ def _measure(name: str, images: Path, arguments: argparse.Namespace) -> list[Mea
             precision,
             speeds[size, precision],
             [speed / of_own_size for speed, of_own_size in zip(speeds[size, precision], reference, strict=True)],
-            *accuracies[size, precision],
+            *scores[size, precision],
         )
         for size, precision in featurizers
     ]

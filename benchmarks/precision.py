@@ -10,20 +10,16 @@ import argparse
 import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from harness import machine, project
+from harness.accuracy import accuracies
 from harness.features import read_export, read_features
+from harness.photos import named_folder
 from harness.places import BENCHMARKS, PROJECT, QUIET
 from harness.processes import ContestantError, end_all_when_terminated, run_cold
 from harness.tables import publish, table
 
-from fruit_features.analysis.separability import LINEAR_PROBE, N_NEIGHBOURS, NEIGHBOURS, score_classifiers
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-SEED = 0
+from fruit_features.analysis.separability import N_NEIGHBOURS
 
 
 @dataclass(frozen=True)
@@ -75,7 +71,7 @@ def _parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
         "--images",
-        type=_named_folder,
+        type=named_folder,
         action="append",
         required=True,
         metavar="NAME=DIR",
@@ -88,13 +84,6 @@ def _parse_arguments() -> argparse.Namespace:
     )
     parser.add_argument("--scratch", type=Path, help="folder for outputs; default: the system's for temporary files")
     return parser.parse_args()
-
-
-def _named_folder(argument: str) -> tuple[str, Path]:
-    name, _, folder = argument.partition("=")
-    if not folder or not Path(folder).is_dir():
-        raise argparse.ArgumentTypeError(f"{argument!r}: expected NAME=DIR, with a folder that is there")
-    return name, Path(folder).resolve()
 
 
 def _measure(name: str, images: Path, scratch: Path, arguments: argparse.Namespace) -> list[Loss]:
@@ -112,7 +101,7 @@ def _measure(name: str, images: Path, scratch: Path, arguments: argparse.Namespa
             reference = features
         cosines = features.cosines(reference)
         export = read_export(project.export_folder(output), images)
-        probe, neighbours = _accuracies(export)
+        probe, neighbours = accuracies(export.drop(columns="label").to_numpy(), export["label"].tolist())
         losses.append(
             Loss(
                 folder=name,
@@ -127,13 +116,6 @@ def _measure(name: str, images: Path, scratch: Path, arguments: argparse.Namespa
             )
         )
     return losses
-
-
-def _accuracies(export: pd.DataFrame) -> tuple[float, float]:
-    """Score a linear probe and the nearest neighbours on held-out photos."""
-    components = export.drop(columns="label").to_numpy()
-    scores = {score.classifier: score.accuracy for score in score_classifiers(components, export["label"].tolist(), SEED)}
-    return scores[LINEAR_PROBE], scores[NEIGHBOURS]
 
 
 def _table(losses: list[Loss]) -> str:

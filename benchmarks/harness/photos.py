@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import shutil
 from itertools import islice, zip_longest
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
 
@@ -36,6 +37,19 @@ def repeat_photos(images: Path, working_copy: Path, n_photos: int) -> None:
             _link_or_copy(images / photo, first)
         else:  # to the first round, which is on the same file system even where the original is not
             os.link(first, _named_by_round(first.with_name(photo.name), round_))
+
+
+def named_folder(argument: str) -> tuple[str, Path]:
+    """Read a name and a folder from an argument such as `fruits=data/01_raw/images`.
+
+    Raises:
+        argparse.ArgumentTypeError: It has another form, or there is no such folder.
+
+    """
+    name, _, folder = argument.partition("=")
+    if not folder or not Path(folder).is_dir():
+        raise argparse.ArgumentTypeError(f"{argument!r}: expected NAME=DIR, with a folder that is there")
+    return name, Path(folder).resolve()
 
 
 def parse_sizes(argument: str) -> tuple[int, ...]:

@@ -44,6 +44,7 @@ pytest_plugins = ["tests.support.project_copy"]
 PAGES = (
     "README.md",
     "docs/tutorial.md",
+    "docs/own-network.md",
     "docs/how-to.md",
     "docs/reference.md",
     "docs/explanation.md",
@@ -54,8 +55,8 @@ PAGES = (
     "conf/README.md",
 )
 
-RUN_ELSEWHERE = "docs/tutorial.md"
-"""Its commands are one story, told in a terminal of its own: `test_tutorial.py`."""
+RUN_ELSEWHERE = ("docs/tutorial.md", "docs/own-network.md")
+"""Their commands are a story each, told in a terminal of its own: `test_tutorial.py`."""
 
 INTERNAL_DATASETS = {
     "images",
@@ -105,7 +106,7 @@ class Block:
 
 def blocks(language: str) -> list[Block]:
     fence = re.compile(rf"^```{language}\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-    pages = [page for page in PAGES if page != RUN_ELSEWHERE]
+    pages = [page for page in PAGES if page not in RUN_ELSEWHERE]
     return [Block(page, language, text) for page in pages for text in fence.findall((PROJECT / page).read_text())]
 
 
@@ -309,6 +310,13 @@ def test_snippets_run(block: Block, shell: Shell) -> None:
     program = f"{block.text}\nimport os, sys\nsys.stdout.flush()\nos._exit(0)"
     run = subprocess.run([sys.executable, "-c", program], cwd=shell.project, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr
+
+
+def test_a_network_is_exported_alike_on_two_pages() -> None:
+    fence = re.compile(r"^```python\n(import torch\n.*?)^```$", re.MULTILINE | re.DOTALL)
+    how_to, tutorial = (fence.findall((PROJECT / "docs" / page).read_text()) for page in ("how-to.md", "own-network.md"))
+    assert len(how_to) == 1
+    assert tutorial == how_to
 
 
 def test_settings_files_are_read(shell: Shell) -> None:

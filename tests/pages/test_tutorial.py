@@ -1,10 +1,11 @@
-"""The tutorial, from its first command to its last, in one terminal: every command runs, and prints what the page says."""
+"""The tutorials, each from its first command to its last in one terminal: all commands run, and print what the page says."""
 
 from __future__ import annotations
 
 import os
 import re
 import subprocess
+from functools import cache
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,12 +14,13 @@ from tests.support.project_copy import copy_project
 from tests.support.runs import PROJECT
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
-PAGE = PROJECT / "docs" / "tutorial.md"
+PAGES = ("tutorial.md", "own-network.md")
 
 HOME = "/home/me"
-"""Where the page's project lies."""
+"""Where the pages' project lies."""
 
 MAKE = """
 make() {  # .venv is there, and a server would run for ever
@@ -27,9 +29,10 @@ make() {  # .venv is there, and a server would run for ever
 """
 
 
-def steps() -> list[tuple[str, list[str]]]:
+def steps(page: str) -> list[tuple[str, list[str]]]:
     """Commands, and the lines that the page says they print, in order."""
-    blocks = re.findall(r"^```(sh|text)\n(.*?)^```$", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+    text = (PROJECT / "docs" / page).read_text()
+    blocks = re.findall(r"^```(sh|text)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
     found: list[tuple[str, list[str]]] = []
     for language, text in blocks:
         if language == "sh":
@@ -47,12 +50,16 @@ def masked(line: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def printed(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    """What each block of commands printed, errors included."""
+def printed(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], list[str]]:
+    """What each block of commands on a page printed, errors included; a page is followed once."""
+    return cache(lambda page: follow(page, tmp_path_factory))
+
+
+def follow(page: str, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     home = tmp_path_factory.mktemp("tutorial")
     project = copy_project(home / "fruit_features")
     mark = "-- end of block --"
-    script = MAKE + "".join(f"{commands}echo {mark}\n" for commands, _ in steps())
+    script = MAKE + "".join(f"{commands}echo {mark}\n" for commands, _ in steps(page))
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     terminal = subprocess.run(
         ["bash", "-e", "-c", script],
@@ -73,9 +80,10 @@ def assert_undone(home: Path, project: Path) -> None:
     assert [path.name for path in (project / "conf" / "local").iterdir()] == ["spark.yml"]
 
 
-@pytest.mark.parametrize("number", range(len(steps())))
-def test_it_prints_what_the_page_says(number: int, printed: list[str]) -> None:
-    commands, shown = steps()[number]
-    real = iter([masked(line) for line in printed[number].splitlines()])
+@pytest.mark.parametrize(("page", "number"), [(page, number) for page in PAGES for number in range(len(steps(page)))])
+def test_it_prints_what_the_page_says(page: str, number: int, printed: Callable[[str], list[str]]) -> None:
+    commands, shown = steps(page)[number]
+    said = printed(page)[number]
+    real = iter([masked(line) for line in said.splitlines()])
     for line in shown:
-        assert masked(line) in real, f"{commands}did not print {line!r}, or not in this order:\n{printed[number]}"
+        assert masked(line) in real, f"{commands}did not print {line!r}, or not in this order:\n{said}"

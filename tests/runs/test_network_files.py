@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from onnx import reference
 
-from fruit_features.networks.contract import NORMALISATIONS
+from fruit_features.networks.normalisation import NORMALISATIONS
 from fruit_features.networks.weights import WeightsError
 from fruit_features.photos.imaging import decode
 from tests.support.network_files import SIZE, vit

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 
-from fruit_features.networks.contract import NORMALISATIONS, NetworkContract
+from fruit_features.networks.contract import NetworkContract
+from fruit_features.networks.normalisation import NORMALISATIONS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

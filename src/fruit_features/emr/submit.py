@@ -19,6 +19,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from fruit_features.emr.aws import Aws, Call, Location, SubmitError
 from fruit_features.emr.run import ARCHIVE as CONFIGURATION
 from fruit_features.emr.services import Job, choose
+from fruit_features.networks.weights import is_on_s3
 from fruit_features.parameters import nearest
 from fruit_features.terminal import summary
 from fruit_features.terminal.wording import duration
@@ -227,10 +228,10 @@ def _read_conf(runtime_params: Mapping[str, Any], pipelines: str | None) -> tupl
     with KedroSession.create(env=ENV, runtime_params=dict(runtime_params)) as session:
         context = session.load_context()  # type: ignore[attr-defined]
     parameters, catalog = context.params["featurization"], context.config_loader["catalog"]
-    if parameters.weights != "imagenet":
+    if parameters.weights != "imagenet" and not is_on_s3(parameters.weights):
         raise SubmitError(
-            f"featurization.weights={parameters.weights} is a file of this machine, which a job does not see: it can only "
-            "take `imagenet`"
+            f"featurization.weights={parameters.weights} is a file of this machine, which a job does not see. Upload it "
+            "(`aws s3 cp FILE s3://BUCKET/KEY`), and give featurization.weights=s3://BUCKET/KEY"
         )
     places: dict[str, str] = {name: catalog[name]["filepath"] for name in _PLACES}
     for place in places.values():

@@ -16,7 +16,9 @@ from fruit_features.networks.weights import WeightsError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from fruit_features.networks.backbones import Backbone
     from fruit_features.networks.configuration import NetworkConfiguration
+    from fruit_features.networks.engines.base import Engine
 
 logger = logging.getLogger(__name__)
 
@@ -32,10 +34,7 @@ def build_network(configuration: NetworkConfiguration, calibration_photos: NDArr
     """
     backbone, engine = BACKBONES.find(configuration.backbone), ENGINES.find(configuration.engine)
     logger.info("Building %s with weights %s, once", backbone.name, configuration.weights)
-    if isinstance(backbone, NetworkFormat):
-        files = engine.adopt(configuration.read_network_file(backbone))
-    else:
-        files = engine.export(backbone.build(backbone.resolve_weights(configuration.weights), configuration.side_of_photos()))
+    files, input_size, n_features = _adopt_or_export(configuration, backbone, engine)
     fingerprint = of_configuration = configuration.fingerprint()
     if calibration_photos is not None:
         files = engine.quantize(files, calibration_photos)
@@ -46,14 +45,26 @@ def build_network(configuration: NetworkConfiguration, calibration_photos: NDArr
         backbone=backbone.name,
         engine=engine.name,
         precision=configuration.precision,
-        input_size=configuration.side_of_photos(),
-        n_features=configuration.n_features(),
+        input_size=input_size,
+        n_features=n_features,
         files=files,
         parameters=configuration.parameters(),
     )
     if isinstance(backbone, NetworkFormat):
         _try_out(network, configuration)
     return network
+
+
+def _adopt_or_export(
+    configuration: NetworkConfiguration, backbone: Backbone | NetworkFormat, engine: Engine
+) -> tuple[dict[str, bytes], int, int]:
+    """Return the engine's files of the float32 network, its input size and its number of features."""
+    if isinstance(backbone, NetworkFormat):
+        file = configuration.read_network_file(backbone)
+        return engine.adopt(file), file.facts.input_size, file.facts.n_features
+    input_size = backbone.resolve_input_size(configuration.input_size)
+    weights = backbone.resolve_weights(configuration.weights)
+    return engine.export(backbone.build(weights, input_size)), input_size, backbone.n_features
 
 
 def _try_out(network: Network, configuration: NetworkConfiguration) -> None:

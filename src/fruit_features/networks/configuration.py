@@ -71,13 +71,15 @@ class NetworkConfiguration:
         """
         backbone = BACKBONES.find(self.backbone)
         if isinstance(backbone, NetworkFormat):
-            contract, facts = self._contract_and_facts(backbone)
+            weights = backbone.resolve_weights(self.weights)
+            contract, facts = self._contract_and_facts(backbone, weights)
             seen = facts.describe(contract)
         else:
             seen = {"input_size": backbone.resolve_input_size(self.input_size), **backbone.normalisation.describe()}
+            weights = backbone.resolve_weights(self.weights)
         described: dict[str, object] = {
             "backbone": backbone.name,
-            "weights": backbone.resolve_weights(self.weights).digest,
+            "weights": weights.digest,
             **seen,
             "preprocessing": self.preprocessing,
             **self.decoding,
@@ -98,7 +100,7 @@ class NetworkConfiguration:
         """
         backbone = BACKBONES.find(self.backbone)
         if isinstance(backbone, NetworkFormat):
-            return self._contract_and_facts(backbone)[1].input_size
+            return self._contract_and_facts(backbone, backbone.resolve_weights(self.weights))[1].input_size
         return backbone.resolve_input_size(self.input_size)
 
     def n_features(self) -> int:
@@ -109,7 +111,9 @@ class NetworkConfiguration:
 
         """
         backbone = BACKBONES.find(self.backbone)
-        return self._contract_and_facts(backbone)[1].n_features if isinstance(backbone, NetworkFormat) else backbone.n_features
+        if isinstance(backbone, NetworkFormat):
+            return self._contract_and_facts(backbone, backbone.resolve_weights(self.weights))[1].n_features
+        return backbone.n_features
 
     def read_network_file(self, backbone: NetworkFormat) -> NetworkFile:
         """Read the network in the file, for an engine to adopt it.
@@ -120,18 +124,16 @@ class NetworkConfiguration:
         """
         weights = backbone.resolve_weights(self.weights)
         assert weights.path is not None
-        contract, facts = self._contract_and_facts(backbone)
+        contract, facts = self._contract_and_facts(backbone, weights)
         content, companions = backbone.read(weights)
         return NetworkFile(
-            path=weights.path, format=backbone.name, content=content, contract=contract, facts=facts, companions=companions
+            place=weights.place, format=backbone.name, content=content, contract=contract, facts=facts, companions=companions
         )
 
-    def _contract_and_facts(self, backbone: NetworkFormat) -> tuple[NetworkContract, NetworkFacts]:
+    def _contract_and_facts(self, backbone: NetworkFormat, weights: Weights) -> tuple[NetworkContract, NetworkFacts]:
         if self.contract is None:
             raise ValueError(f"backbone {self.backbone!r} needs the parameters featurization.network_file")
-        return self.contract, _inspect(
-            self.engine, backbone, backbone.resolve_weights(self.weights), self.contract, self.input_size
-        )
+        return self.contract, _inspect(self.engine, backbone, weights, self.contract, self.input_size)
 
     def parameters(self) -> dict[str, Any]:
         """Return the parameters that the fingerprint depends on, by the names that a user gives them by."""
@@ -156,8 +158,8 @@ def _inspect(
 ) -> NetworkFacts:
     """Check a network in a file, once in a process: a run asks for what is found out several times."""
     assert weights.path is not None
-    with ENGINES.find(engine).read(weights.path, *backbone.read(weights)) as network:
-        return inspect(weights.path, network, contract, input_size)
+    with ENGINES.find(engine).read(weights.place, *backbone.read(weights)) as network:
+        return inspect(weights.place, network, contract, input_size)
 
 
 def fingerprint_calibrated(configuration: str, identity: bytes) -> str:

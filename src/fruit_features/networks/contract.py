@@ -3,35 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Literal
-
-from fruit_features.networks.backbones.base import Normalisation
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
+
+    from fruit_features.networks.normalisation import Normalisation
 
 Layout = Literal["NCHW", "NHWC"]
 """The order of a network's input: batch, channels, height, width, or batch, height, width, channels."""
 
 Pooling = Literal["none", "mean"] | int
 """How a feature map or a row of tokens becomes one vector; a number chooses a token, such as 0 for the CLS token of a ViT."""
-
-NORMALISATIONS: Final[Mapping[str, Normalisation]] = {
-    # https://pytorch.org/vision/stable/models.html: the means and standard deviations of ImageNet's samples in [0, 1]
-    "imagenet": Normalisation(
-        mean=(0.485 * 255, 0.456 * 255, 0.406 * 255), scale=(1 / (0.229 * 255), 1 / (0.224 * 255), 1 / (0.225 * 255))
-    ),
-    # https://github.com/openai/CLIP/blob/main/clip/clip.py, `_transform`
-    "clip": Normalisation(
-        mean=(0.48145466 * 255, 0.4578275 * 255, 0.40821073 * 255),
-        scale=(1 / (0.26862954 * 255), 1 / (0.26130258 * 255), 1 / (0.27577711 * 255)),
-    ),
-    "-1..1": Normalisation.uniform(mean=127.5, scale=1 / 127.5),
-    "0..1": Normalisation.uniform(mean=0.0, scale=1 / 255),
-    "0..255": Normalisation.uniform(mean=0.0, scale=1.0),
-}
-"""What a network wants to see of samples in [0, 255], by the names that `featurization.network_file.normalisation` takes."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +71,7 @@ class NetworkFile:
     """A network in a file, read and checked: what an engine's `adopt` takes.
 
     Attributes:
-        path: Where the file lies; for messages.
+        place: Where the file lies, a path or a URI; for messages.
         format: `onnx`, `tflite` or `ir`: the value of `featurization.backbone`.
         content: The bytes of the file.
         companions: The files that belong to it, by their paths beside it: the weights of an IR (`NAME.bin`), the external
@@ -98,7 +81,7 @@ class NetworkFile:
 
     """
 
-    path: Path
+    place: str
     format: str
     content: bytes
     contract: NetworkContract

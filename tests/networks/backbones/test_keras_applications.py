@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from fruit_features.networks.backbones import BACKBONES
-from fruit_features.networks.backbones.keras_applications import ARCHITECTURES, NORMALISATIONS, KerasApplication
+from fruit_features.networks.backbones.base import normalise
+from fruit_features.networks.backbones.keras_applications import ARCHITECTURES, NORMALISATION_OF_MODULE, KerasApplication
 from fruit_features.networks.backbones.mobilenet_v2 import MobileNetV2
 from fruit_features.networks.engines import ENGINES
 from fruit_features.networks.network import Network
@@ -57,13 +58,13 @@ def test_table_is_that_of_keras(name: str) -> None:
     assert [array.shape for array in with_top.weights[: len(shapes)]] == shapes, "the classifier's arrays come last"
 
 
-@pytest.mark.parametrize("module", NORMALISATIONS)
+@pytest.mark.parametrize("module", NORMALISATION_OF_MODULE)
 def test_pixels_are_those_of_preprocess_input(module: str) -> None:
     import keras
 
     pixels = np.random.default_rng(0).integers(0, 256, (2, 16, 16, 3), dtype=np.uint8)
     photos = keras.Input((16, 16, 3), dtype="uint8")
-    scaled = keras.Model(photos, NORMALISATIONS[module].apply(photos))(pixels).numpy()
+    scaled = keras.Model(photos, normalise(photos, NORMALISATION_OF_MODULE[module]))(pixels).numpy()
     expected = import_module(f"keras.applications.{module}").preprocess_input(pixels.astype(np.float32))
     assert scaled.dtype == np.float32
     np.testing.assert_allclose(scaled, expected, rtol=1e-6, atol=1e-6)

@@ -118,7 +118,7 @@ def test_imagenet_without_network_says_what_to_do(
     assert f"put {RELEASE_FILE} into {tmp_path / 'models'}" in str(caught.value)
 
 
-@pytest.mark.parametrize("value", ["ImageNet", "s3://bucket/weights.h5", "absent.h5", "nul\0byte", "~nobody-here/w.h5"])
+@pytest.mark.parametrize("value", ["ImageNet", "gs://bucket/weights.h5", "absent.h5", "nul\0byte", "~nobody-here/w.h5"])
 def test_missing_file_is_refused(value: str) -> None:
     with pytest.raises(WeightsError) as caught:
         BACKBONE.resolve_weights(value)
@@ -127,7 +127,7 @@ def test_missing_file_is_refused(value: str) -> None:
 
 @pytest.mark.parametrize("value", ["", "  "])
 def test_empty_value_is_refused(value: str) -> None:
-    with pytest.raises(WeightsError, match="is empty: allowed are 'imagenet' and"):
+    with pytest.raises(WeightsError, match="is empty: allowed are 'imagenet', the path"):
         BACKBONE.resolve_weights(value)
 
 

@@ -85,5 +85,7 @@ def test_a_folder_or_nothing_is_refused(backbone: str, tmp_path: Path) -> None:
         kind.resolve_weights(str(tmp_path / f"absent{kind.ending}"))
     with pytest.raises(WeightsError, match=r"'imagenet'.*Give its file"):
         kind.resolve_weights("imagenet")
-    with pytest.raises(WeightsError, match="not on a local disk"):
-        kind.resolve_weights(f"s3a://bucket/own{kind.ending}")
+    with pytest.raises(WeightsError, match=r"neither on a local disk nor on S3\. Download"):
+        kind.resolve_weights(f"gs://bucket/own{kind.ending}")
+    with pytest.raises(WeightsError, match=f"whose name ends in {kind.ending}"):  # before anything is fetched
+        kind.resolve_weights("s3://bucket/own.zip")

@@ -12,14 +12,14 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, reference
 
-from fruit_features.networks.backbones.base import Normalisation
-from fruit_features.networks.contract import NORMALISATIONS, NetworkContract, NetworkFile
+from fruit_features.networks.contract import NetworkContract, NetworkFile
 from fruit_features.networks.engines import ENGINES
 from fruit_features.networks.engines.file_checks import MAX_FEATURES, inspect
 from fruit_features.networks.engines.onnxruntime import OnnxRuntime
 from fruit_features.networks.engines.openvino import OpenVino
 from fruit_features.networks.engines.tensorflow import TensorFlow
 from fruit_features.networks.network import Network
+from fruit_features.networks.normalisation import NORMALISATIONS, Normalisation
 from fruit_features.networks.weights import WeightsError
 from tests.support.network_files import PHOTOS, SIZE, cnn, contract, floats, onnx_model, vit
 
@@ -59,8 +59,8 @@ def checked(
     companions: Mapping[str, bytes] | None = None,
     input_size: int | None = None,
 ) -> NetworkFacts:
-    with engine.read(Path("/somewhere", name), content, companions or {}) as network:
-        return inspect(Path("/somewhere", name), network, its_contract, input_size)
+    with engine.read(f"/somewhere/{name}", content, companions or {}) as network:
+        return inspect(f"/somewhere/{name}", network, its_contract, input_size)
 
 
 def network_file(
@@ -75,7 +75,7 @@ def network_file(
     path = Path("/somewhere", name)
     beside = companions or {}
     facts = checked(engine, name, content, its_contract, companions=beside, input_size=input_size)
-    return NetworkFile(path, FORMATS[path.suffix], content, its_contract, facts, beside)
+    return NetworkFile(str(path), FORMATS[path.suffix], content, its_contract, facts, beside)
 
 
 def features(engine: Engine, file: NetworkFile, photos: NDArray[np.uint8], batch_size: int = 2) -> NDArray[np.float32]:
@@ -278,7 +278,7 @@ def test_tensorflow_takes_no_network_in_a_file() -> None:
     with pytest.raises(NotImplementedError, match="the engine tensorflow takes no network in a file of format onnx"):
         TensorFlow().adopt(file)
     with pytest.raises(NotImplementedError, match="the engine tensorflow reads no network in a file such as"):
-        TensorFlow().read(file.path, file.content, {})
+        TensorFlow().read(file.place, file.content, {})
 
 
 def test_a_network_of_more_than_two_gigabytes_is_for_openvino(photos: NDArray[np.uint8]) -> None:

@@ -5,16 +5,16 @@ from __future__ import annotations
 import importlib
 import os
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Final
+
+from fruit_features.networks.normalisation import shortened
 
 if TYPE_CHECKING:
     import keras
 
+    from fruit_features.networks.normalisation import Normalisation
     from fruit_features.networks.weights import Weights
-
-PerChannel = tuple[float, float, float]
 
 MIN_INPUT_SIZE: Final = 96
 MAX_INPUT_SIZE: Final = 512
@@ -23,51 +23,6 @@ MAX_INPUT_SIZE: Final = 512
 
 class InputSizeError(ValueError):
     """A size that a network does not take. The message says which sizes it takes."""
-
-
-@dataclass(frozen=True)
-class Normalisation:
-    """What a network wants to see of RGB samples in [0, 255]: `(sample - mean) * scale`, for each channel.
-
-    Attributes:
-        mean: Of each channel, in the order that the network wants.
-        scale: Likewise; the reciprocal of a standard deviation.
-        channels: The order that the network wants.
-
-    """
-
-    mean: PerChannel
-    scale: PerChannel
-    channels: Literal["RGB", "BGR"] = "RGB"
-
-    @classmethod
-    def uniform(cls, mean: float, scale: float) -> Normalisation:
-        """Normalise all channels alike."""
-        return cls((mean, mean, mean), (scale, scale, scale))
-
-    @property
-    def offset(self) -> PerChannel:
-        """The same as `sample * scale + offset`, which is how Keras's `Rescaling` computes it."""
-        # adding 0.0 turns -0.0 into 0.0
-        red, green, blue = (-mean * scale + 0.0 for mean, scale in zip(self.mean, self.scale, strict=True))
-        return red, green, blue
-
-    def describe(self) -> dict[str, Any]:
-        """Describe it for a fingerprint. Where all channels are alike, one number stands for the three of them."""
-        described: dict[str, Any] = {"scale": _shortened(self.scale), "offset": _shortened(self.offset)}
-        return described if self.channels == "RGB" else {**described, "channels": self.channels}
-
-    def apply(self, photos: keras.KerasTensor) -> keras.KerasTensor:
-        """Normalise RGB photos by layers of Keras, the last of which is called `scaled`."""
-        from keras import layers, ops
-
-        if self.channels == "BGR":
-            photos = ops.flip(ops.cast(photos, "float32"), axis=-1)
-        return layers.Rescaling(_shortened(self.scale), _shortened(self.offset), name="scaled")(photos)
-
-
-def _shortened(values: PerChannel) -> float | list[float]:
-    return values[0] if len(set(values)) == 1 else list(values)
 
 
 class Backbone(ABC):
@@ -114,10 +69,10 @@ class Backbone(ABC):
 
     @abstractmethod
     def resolve_weights(self, weights: str) -> Weights:
-        """Identify weights without loading them: cheap, offline, and without TensorFlow.
+        """Identify weights without loading them: cheap, without TensorFlow, and offline unless they are on S3.
 
         Args:
-            weights: `imagenet`, or the path of a local file (`~` is expanded).
+            weights: `imagenet`, the path of a local file (`~` is expanded), or an object on S3.
 
         Raises:
             WeightsError: There is no such file, it cannot be read, or it is of another format.
@@ -140,6 +95,15 @@ class Backbone(ABC):
             InputSizeError: The network does not take this size.
 
         """
+
+
+def normalise(photos: keras.KerasTensor, normalisation: Normalisation) -> keras.KerasTensor:
+    """Normalise RGB photos by layers of Keras, the last of which is called `scaled`."""
+    from keras import layers, ops
+
+    if normalisation.channels == "BGR":
+        photos = ops.flip(ops.cast(photos, "float32"), axis=-1)
+    return layers.Rescaling(shortened(normalisation.scale), shortened(normalisation.offset), name="scaled")(photos)
 
 
 def import_keras_quietly() -> None:

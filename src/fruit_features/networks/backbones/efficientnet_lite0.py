@@ -11,8 +11,9 @@ import importlib.util
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from fruit_features.networks.backbones.base import Backbone, Normalisation, import_keras_quietly
-from fruit_features.networks.weights import Weights, WeightsError, identify_file, user_path, verify_unchanged
+from fruit_features.networks.backbones.base import Backbone, import_keras_quietly, normalise
+from fruit_features.networks.normalisation import Normalisation
+from fruit_features.networks.weights import Weights, WeightsError, identify_file, local_file, verify_unchanged
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -63,7 +64,7 @@ class EfficientNetLite0(Backbone):
         """Accept ``imagenet`` (in the Python package) or a PyTorch file of the same layout and tensors."""
         from fruit_features.networks.torch_weights import LEGACY
 
-        path = _packaged_weights() if weights == "imagenet" else user_path(weights)
+        path = _packaged_weights() if weights == "imagenet" else local_file(weights)
         return identify_file(weights, path, LEGACY)
 
     def build(self, weights: Weights, input_size: int | None = None) -> keras.Model:
@@ -105,7 +106,7 @@ class EfficientNetLite0(Backbone):
             return layers.Add()([inputs, x]) if stride == 1 and in_filters == stage.filters else x
 
         photos = keras.Input((size, size, 3), dtype="uint8", name="photos")
-        x = self.normalisation.apply(photos)
+        x = normalise(photos, self.normalisation)
         x = convolution(x, STEM_FILTERS, "conv_stem", kernel=3, stride=2)
         x = layers.ReLU(6.0)(batch_norm(x, "bn0"))
         shapes = [(stage, stage.stride if i == 0 else 1) for stage in STAGES for i in range(stage.repeats)]

@@ -7,28 +7,27 @@ Keras.
 
 from __future__ import annotations
 
-import os
 import zipfile
-from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from fruit_features.networks.backbones import keras_weights
-from fruit_features.networks.backbones.base import Backbone, Normalisation, import_keras_quietly
-from fruit_features.networks.weights import FileFormat, Weights, WeightsError, identify_file, user_path, verify_unchanged
+from fruit_features.networks.backbones.base import Backbone, import_keras_quietly, normalise
+from fruit_features.networks.normalisation import NORMALISATIONS, Normalisation
+from fruit_features.networks.weights import FileFormat, Weights, WeightsError, identify_file, local_file, verify_unchanged
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import keras
 
 # The modes of keras.applications.imagenet_utils.preprocess_input, by their names there
-_TF: Final = Normalisation.uniform(mean=127.5, scale=1 / 127.5)
+_TF: Final = NORMALISATIONS["-1..1"]
 _CAFFE: Final = Normalisation(mean=(103.939, 116.779, 123.68), scale=(1.0, 1.0, 1.0), channels="BGR")
-_TORCH: Final = Normalisation(
-    mean=(255 * 0.485, 255 * 0.456, 255 * 0.406), scale=(1 / (255 * 0.229), 1 / (255 * 0.224), 1 / (255 * 0.225))
-)
-_BUILT_IN: Final = Normalisation.uniform(mean=0.0, scale=1.0)
+_TORCH: Final = NORMALISATIONS["imagenet"]
+_BUILT_IN: Final = NORMALISATIONS["0..255"]
 """The network's own first layers normalise."""
 
-NORMALISATIONS: Final = {
+NORMALISATION_OF_MODULE: Final = {
     "convnext": _BUILT_IN,
     "densenet": _TORCH,
     "efficientnet": _BUILT_IN,
@@ -111,7 +110,7 @@ class KerasApplication(Backbone):
     def __init__(self, architecture: str) -> None:
         module, self.input_size, self.n_features = ARCHITECTURES[architecture]
         self.name = f"keras:{architecture}"
-        self.normalisation = NORMALISATIONS[module]
+        self.normalisation = NORMALISATION_OF_MODULE[module]
         self._architecture = architecture
         self._module = module
         self._expected = f"a file of {architecture} weights (1000 classes or no classifier, saved by Keras as HDF5 or .keras)"
@@ -120,7 +119,7 @@ class KerasApplication(Backbone):
         """Accept ``imagenet`` (published by Keras) or a file that Keras saved, with or without the classifier."""
         if weights == "imagenet":
             return Weights(source=weights, path=None, digest=f"imagenet of keras.applications.{self._architecture}")
-        path = user_path(weights)
+        path = local_file(weights)
         is_archive = path.is_file() and zipfile.is_zipfile(path)
         signature = keras_weights.ARCHIVE_SIGNATURE if is_archive else keras_weights.HDF5_SIGNATURE
         return identify_file(weights, path, FileFormat(signature, self._expected))
@@ -132,7 +131,7 @@ class KerasApplication(Backbone):
         import keras
 
         photos = keras.Input((size, size, 3), dtype="uint8", name="photos")
-        network = self._unfilled(self.normalisation.apply(photos), include_top=False)
+        network = self._unfilled(normalise(photos, self.normalisation), include_top=False)
         n_arrays = len(network.weights)
         filled = self._published() if weights.path is None else self._from_file(weights, weights.path, n_arrays)
         network.set_weights(filled.get_weights()[:n_arrays])  # those of a classifier come last
@@ -165,11 +164,11 @@ class KerasApplication(Backbone):
             build = getattr(keras.applications, self._architecture)
             return build(weights="imagenet", include_top=False, pooling="avg", input_shape=shape)
         except Exception as error:  # a failed download is a bare Exception in Keras, a damaged file in its cache an OSError
-            cache = Path(os.environ.get("KERAS_HOME", "~/.keras")).expanduser() / "models"
             raise WeightsError(
                 f"weights 'imagenet': Keras has no usable weights of {self._architecture} and could not download them "
                 f"({' '.join(str(error).split())[:300]}). Without network, give a file by `featurization.weights=FILE`, or "
-                f"put the file of that name into {cache}. If it is there already, it is damaged: delete it."
+                f"put the file of that name into {keras_weights.cache_folder()}. If it is there already, it is damaged: "
+                "delete it."
             ) from error
 
     def _from_file(self, weights: Weights, path: Path, n_arrays: int) -> keras.Model:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 import warnings
@@ -25,6 +26,11 @@ _IN_ARCHIVE: Final = "model.weights.h5"
 
 _SEEDS: Final = "seed_generator"
 """Keras keeps the state of a Dropout's random numbers beside the weights. At inference nothing is dropped."""
+
+
+def cache_folder() -> Path:
+    """Return the folder into which Keras downloads the weights that it publishes, and where it looks for them first."""
+    return Path(os.environ.get("KERAS_HOME", "~/.keras")).expanduser() / "models"
 
 
 @contextmanager

@@ -5,16 +5,17 @@ Sandler et al., "MobileNetV2: Inverted Residuals and Linear Bottlenecks", https:
 
 from __future__ import annotations
 
-import os
 from collections import Counter
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from fruit_features.networks.backbones import keras_weights
-from fruit_features.networks.backbones.base import Backbone, Normalisation, import_keras_quietly
-from fruit_features.networks.weights import FileFormat, Weights, WeightsError, identify_file, user_path, verify_unchanged
+from fruit_features.networks.backbones.base import Backbone, import_keras_quietly, normalise
+from fruit_features.networks.normalisation import NORMALISATIONS
+from fruit_features.networks.weights import FileFormat, Weights, WeightsError, identify_file, local_file, verify_unchanged
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import keras
 
 HDF5: Final = FileFormat(
@@ -40,7 +41,7 @@ class MobileNetV2(Backbone):
     input_size_step = 32
     n_features = 1280
     # x / 127.5 - 1, as keras.applications.mobilenet_v2.preprocess_input computes it
-    normalisation = Normalisation.uniform(mean=127.5, scale=1 / 127.5)
+    normalisation = NORMALISATIONS["-1..1"]
 
     def resolve_weights(self, weights: str) -> Weights:
         """Accept ``imagenet`` (published by Keras) or an HDF5 file, with or without the classifier."""
@@ -48,7 +49,7 @@ class MobileNetV2(Backbone):
             # Keras never changes a published file, it publishes another name: so the name identifies the numbers, and
             # a machine that has not downloaded them (or never will) computes the same fingerprint.
             return Weights(source=weights, path=None, digest=RELEASE_FILE)
-        return identify_file(weights, user_path(weights), HDF5)
+        return identify_file(weights, local_file(weights), HDF5)
 
     def build(self, weights: Weights, input_size: int | None = None) -> keras.Model:
         """Build the network up to the layer before the classifier."""
@@ -57,7 +58,7 @@ class MobileNetV2(Backbone):
 
         size = self.resolve_input_size(input_size)
         photos = keras.Input((size, size, 3), dtype="uint8", name="photos")
-        scaled = self.normalisation.apply(photos)
+        scaled = normalise(photos, self.normalisation)
         network = _published(scaled) if weights.path is None else _from_file(scaled, weights, weights.path)
         pooled = next(layer for layer in network.layers if isinstance(layer, keras.layers.GlobalAveragePooling2D))
         return keras.Model(photos, pooled.output, name=self.name)
@@ -80,11 +81,10 @@ def _published(scaled: keras.KerasTensor) -> keras.Model:
             return keras.applications.MobileNetV2(input_tensor=scaled, alpha=1.0, weights="imagenet")
         published = keras.applications.MobileNetV2(alpha=1.0, weights="imagenet")
     except Exception as error:  # a failed download is a bare Exception in Keras, a damaged file in its cache an OSError
-        cache = Path(os.environ.get("KERAS_HOME", "~/.keras")).expanduser() / "models"
         raise WeightsError(
             f"weights 'imagenet': Keras has no usable {RELEASE_FILE} and could not download it ({error}). "
-            f"Without network, give a file by `featurization.weights=FILE`, or put {RELEASE_FILE} into {cache}. "
-            "If it is there already, it is damaged: delete it."
+            f"Without network, give a file by `featurization.weights=FILE`, or put {RELEASE_FILE} into "
+            f"{keras_weights.cache_folder()}. If it is there already, it is damaged: delete it."
         ) from error
     network = keras.applications.MobileNetV2(input_tensor=scaled, alpha=1.0, weights=None)
     network.set_weights(published.get_weights())

@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import mmap
 from abc import ABC, abstractmethod
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fruit_features.networks.onnx_files import OnnxDamageError, external_files
-from fruit_features.networks.weights import Weights, WeightsError, user_path
+from fruit_features.networks.weights import Weights, WeightsError, file_beside, folder_of, is_on_s3, local_file, user_path
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Mapping
 
 
 class NetworkFormat(ABC):
@@ -29,10 +30,10 @@ class NetworkFormat(ABC):
     title: str
 
     def resolve_weights(self, weights: str) -> Weights:
-        """Identify a file, and those that belong to it, by their contents; without any library.
+        """Identify a file, and those that belong to it, by their contents; without any library that knows networks.
 
         Args:
-            weights: The path of a local file (`~` is expanded).
+            weights: The path of a local file (`~` is expanded), or an object on S3, beside which lie those that belong to it.
 
         Raises:
             WeightsError: There is no such file, it cannot be read, or it is of another format, or a file is missing that
@@ -45,16 +46,13 @@ class NetworkFormat(ABC):
                 f"weights 'imagenet': backbone {self.name!r} is a network of your own, for which none are published. Give its "
                 f"file: {give}"
             )
-        if "://" in weights:
-            raise WeightsError(
-                f"weights {weights!r} are not on a local disk, where a network has to be. Download them, and give {give}"
-            )
-        path = user_path(weights)
+        path = Path(weights) if is_on_s3(weights) else user_path(weights)
         if path.suffix.lower() != self.ending:
             raise WeightsError(
                 f"weights {weights!r}: backbone {self.name!r} takes {self.title}, whose name ends in {self.ending}. Give "
                 f"{give}, or the backbone that takes this file: {self._who_takes(path)}"
             )
+        path = local_file(weights)
         if not path.is_file():
             what = "is not a file" if path.exists() else "no such file"
             raise WeightsError(f"weights {weights!r}: {what}. Give {self.title}: {give}")
@@ -65,20 +63,13 @@ class NetworkFormat(ABC):
                 with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
                     companions = tuple(self._companions(weights, path, content))
                     digest = hashlib.sha256(content).hexdigest()
-            for name in companions:
-                if not (path.parent / name).is_file():
-                    raise WeightsError(
-                        f"weights {weights!r}: the file {name} is missing, which holds weights of this network. It "
-                        f"has to lie beside it: put it into {path.parent}"
-                    )
-                with (path.parent / name).open("rb") as file:
-                    beside = hashlib.file_digest(file, "sha256").hexdigest()
-                digest = _chain(digest, name, beside)
+            alone = Weights(source=weights, path=path, digest=digest)
+            beside = {name: _digest_beside(alone, name) for name in companions}
         except OSError as error:
             raise WeightsError(
                 f"weights {weights!r} cannot be read ({error}): check the permissions of {path} and of what lies beside it"
             ) from error
-        return Weights(source=weights, path=path, digest=digest, companions=companions)
+        return Weights(source=weights, path=path, digest=_digest_of_all(digest, beside), companions=companions)
 
     def read(self, weights: Weights) -> tuple[bytes, dict[str, bytes]]:
         """Read the file, and those that belong to it, by their paths beside it.
@@ -90,16 +81,14 @@ class NetworkFormat(ABC):
         assert weights.path is not None
         try:
             content = weights.path.read_bytes()
-            companions = {name: (weights.path.parent / name).read_bytes() for name in weights.companions}
+            companions = {name: file_beside(weights, name).read_bytes() for name in weights.companions}
         except OSError as error:
             raise WeightsError(
-                f"weights {weights.source!r} can no longer be read ({error}): restore {weights.path}"
+                f"weights {weights.source!r} can no longer be read ({error}): restore {weights.place}"
             ) from error
-        digest = hashlib.sha256(content).hexdigest()
-        for name, beside in companions.items():
-            digest = _chain(digest, name, hashlib.sha256(beside).hexdigest())
-        if digest != weights.digest:
-            raise WeightsError(f"weights {weights.source!r}: {weights.path} changed during the run. Run again.")
+        beside = {name: hashlib.sha256(companion).hexdigest() for name, companion in companions.items()}
+        if _digest_of_all(hashlib.sha256(content).hexdigest(), beside) != weights.digest:
+            raise WeightsError(f"weights {weights.source!r}: {weights.place} changed during the run. Run again.")
         return content, companions
 
     @abstractmethod
@@ -164,6 +153,31 @@ class OpenVinoIr(NetworkFormat):
         return [path.with_suffix(".bin").name]
 
 
-def _chain(digest: str, name: str, beside: str) -> str:
-    """Digest of several files: a network of one file keeps the SHA-256 of that file."""
-    return hashlib.sha256("\n".join((digest, name, beside)).encode()).hexdigest()
+def _digest_beside(weights: Weights, name: str) -> str:
+    """Return the SHA-256 of a file that belongs to a network.
+
+    Raises:
+        WeightsError: It is missing.
+
+    """
+    try:
+        with file_beside(weights, name).open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except FileNotFoundError as error:
+        raise WeightsError(
+            f"weights {weights.source!r}: the file {name} is missing, which holds weights of this network. It has to lie "
+            f"beside it: put it into {folder_of(weights)}"
+        ) from error
+
+
+def _digest_of_all(digest: str, beside: Mapping[str, str]) -> str:
+    """Digest a file and those that belong to it: a network of one file keeps the SHA-256 of that file.
+
+    Args:
+        digest: SHA-256 of the file.
+        beside: Name to SHA-256, of each that belongs to it, in their order.
+
+    """
+    for name, digest_beside in beside.items():
+        digest = hashlib.sha256("\n".join((digest, name, digest_beside)).encode()).hexdigest()
+    return digest

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from contextlib import AbstractContextManager
-    from pathlib import Path
 
     from fruit_features.networks.contract import NetworkFile
     from fruit_features.networks.engines.file_checks import ReadNetwork
@@ -71,11 +70,11 @@ class Engine(ABC):
     def warm_up(self) -> None:
         """Import the library: Spark's workers do so while the driver still lists the photos."""
 
-    def read(self, path: Path, content: bytes, companions: Mapping[str, bytes]) -> AbstractContextManager[ReadNetwork]:
+    def read(self, place: str, content: bytes, companions: Mapping[str, bytes]) -> AbstractContextManager[ReadNetwork]:
         """Read a network in a file, for the checks. Engines without `file_formats` leave this as it is.
 
         Args:
-            path: Where the file lies; for messages, and for the ending of its name.
+            place: Where the file lies, a path or a URI; for messages, and for the ending of its name.
             content: Its bytes.
             companions: The files that belong to it, by their paths beside it.
 
@@ -83,7 +82,7 @@ class Engine(ABC):
             WeightsError: The engine cannot read it.
 
         """
-        raise NotImplementedError(f"the engine {self.name} reads no network in a file such as {path}")
+        raise NotImplementedError(f"the engine {self.name} reads no network in a file such as {place}")
 
     def adopt(self, file: NetworkFile) -> dict[str, bytes]:
         """Make a network that came in a file into the files that `load` takes, as `export` does with a Keras model.

@@ -17,7 +17,6 @@ from fruit_features.networks.weights import WeightsError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from fruit_features.networks.contract import NetworkFile
 
@@ -31,11 +30,11 @@ _MAX_BYTES: Final = 2**31 - 1
 """A protobuf message holds no more."""
 
 
-def load(path: Path, content: bytes, companions: Mapping[str, bytes]) -> Any:
+def load(place: str, content: bytes, companions: Mapping[str, bytes]) -> Any:
     """Read a network with all its weights: ONNX Runtime reads no shape that lies in a file of its own.
 
     Args:
-        path: Where the file lies; for messages.
+        place: Where the file lies, a path or a URI; for messages.
         content: Its bytes.
         companions: The files that belong to it, by their paths beside it.
 
@@ -50,10 +49,10 @@ def load(path: Path, content: bytes, companions: Mapping[str, bytes]) -> Any:
 
     if len(content) + sum(map(len, companions.values())) > _MAX_BYTES:
         raise WeightsError(
-            f"{path}: with its weights it takes more than 2 GB, which an ONNX file cannot hold. Give "
+            f"{place}: with its weights it takes more than 2 GB, which an ONNX file cannot hold. Give "
             "featurization.engine=openvino, or a network with weights of float16"
         )
-    with copied(path, content, companions) as copy, blamed_on(path, "ONNX"):
+    with copied(place, content, companions) as copy, blamed_on(place, "ONNX"):
         return onnx.load(copy)
 
 
@@ -69,7 +68,7 @@ def prepare(file: NetworkFile) -> bytes:
     """
     import onnx
 
-    model = load(file.path, file.content, file.companions)
+    model = load(file.place, file.content, file.companions)
     graph = model.graph
     nodes = [*_nodes_before(file, model), *graph.node, *_nodes_behind(file, model)]
     weights = {weight.name for weight in graph.initializer}

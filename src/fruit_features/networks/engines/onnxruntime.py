@@ -58,10 +58,10 @@ class OnnxRuntime(Engine):
         return {NETWORK: onnx_graphs.serialize(converted)}
 
     @contextmanager
-    def read(self, path: Path, content: bytes, companions: Mapping[str, bytes]) -> Iterator[ReadNetwork]:
+    def read(self, place: str, content: bytes, companions: Mapping[str, bytes]) -> Iterator[ReadNetwork]:
         """Read a network in an ONNX file, for the checks."""
-        model = onnx_graphs.serialize(onnx_graphs.load(path, content, companions))
-        with blamed_on(path, "ONNX Runtime"):
+        model = onnx_graphs.serialize(onnx_graphs.load(place, content, companions))
+        with blamed_on(place, "ONNX Runtime"):
             yield _OnnxFile(model)
 
     def adopt(self, file: NetworkFile) -> dict[str, bytes]:

@@ -59,9 +59,9 @@ class OpenVino(Engine):
             apply_moc_transformations(converted, cf=False, smart_reshape=True)
             return _serialize(converted)
 
-    def read(self, path: Path, content: bytes, companions: Mapping[str, bytes]) -> AbstractContextManager[ReadNetwork]:
+    def read(self, place: str, content: bytes, companions: Mapping[str, bytes]) -> AbstractContextManager[ReadNetwork]:
         """Read a network in an ONNX, TFLite or IR file, for the checks."""
-        return read(path, content, companions)
+        return read(place, content, companions)
 
     def adopt(self, file: NetworkFile) -> dict[str, bytes]:
         """Read the network, put normalisation before it and pooling behind it, and write it as an IR.

@@ -20,7 +20,6 @@ from fruit_features.networks.engines.file_checks import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from pathlib import Path
 
     from fruit_features.networks.contract import NetworkFile
 
@@ -52,14 +51,14 @@ class OpenVinoFile:
 
 
 @contextmanager
-def read(path: Path, content: bytes, companions: Mapping[str, bytes]) -> Iterator[OpenVinoFile]:
+def read(place: str, content: bytes, companions: Mapping[str, bytes]) -> Iterator[OpenVinoFile]:
     """Read a network for the checks.
 
     Raises:
         WeightsError: OpenVINO cannot read it.
 
     """
-    with _model(path, content, companions) as model, blamed_on(path, LIBRARY):
+    with _model(place, content, companions) as model, blamed_on(place, LIBRARY):
         yield OpenVinoFile(model)
 
 
@@ -75,7 +74,7 @@ def prepare(file: NetworkFile) -> Any:
 
     contract, facts = file.contract, file.facts
     normalisation = contract.normalisation
-    with _model(file.path, file.content, file.companions) as model:
+    with _model(file.place, file.content, file.companions) as model:
         model.reshape(openvino.PartialShape(list(shape_of_photos(-1, facts.layout, facts.input_size))))
         wrapped = preprocess.PrePostProcessor(model)
         photos = wrapped.input()
@@ -102,12 +101,12 @@ def prepare(file: NetworkFile) -> Any:
 
 
 @contextmanager
-def _model(path: Path, content: bytes, companions: Mapping[str, bytes]) -> Iterator[Any]:
+def _model(place: str, content: bytes, companions: Mapping[str, bytes]) -> Iterator[Any]:
     """Read a network from a copy of its files, which has to outlive what is done with the model."""
     import openvino
 
-    with copied(path, content, companions) as copy:
-        with blamed_on(path, LIBRARY):
+    with copied(place, content, companions) as copy:
+        with blamed_on(place, LIBRARY):
             try:
                 model = openvino.Core().read_model(copy)
             except RuntimeError as error:

@@ -70,9 +70,9 @@ def build_network(
     stored = networks.get(configuration.fingerprint())
     if stored is not None:
         return stored.load()
-    input_size = configuration.side_of_photos()
-    is_calibrated = configuration.is_calibrated
-    decoded = _decode_all(calibration_photos, photo_reader, input_size, parameters) if is_calibrated else None
+    if not configuration.is_calibrated:
+        return building.build_network(configuration, None)
+    decoded = _decode_all(calibration_photos, photo_reader, configuration.side_of_photos(), parameters)
     return building.build_network(configuration, decoded)
 
 

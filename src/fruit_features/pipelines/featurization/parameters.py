@@ -7,11 +7,11 @@ from typing import Annotated, Literal
 from pydantic import Field, FiniteFloat, NonNegativeInt, PositiveInt, field_validator, model_validator
 
 from fruit_features.networks.backbones import BACKBONES, NetworkFormat
-from fruit_features.networks.backbones.base import Normalisation
 from fruit_features.networks.configuration import NetworkConfiguration
-from fruit_features.networks.contract import NORMALISATIONS, NetworkContract
+from fruit_features.networks.contract import NetworkContract
 from fruit_features.networks.engines import ENGINES, Engine, default_engine
 from fruit_features.networks.network import Precision
+from fruit_features.networks.normalisation import NORMALISATIONS, Normalisation
 from fruit_features.parameters import Parameters
 from fruit_features.photos.imaging import PREPROCESSING, Decoding, Interpolation, Resize, decoding_of_features
 

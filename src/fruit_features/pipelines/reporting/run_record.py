@@ -77,8 +77,17 @@ class RunRecord:
             "fingerprint": self.fingerprint,
             "parameters": self.parameters,
             "versions": {"python": platform.python_version(), "pyspark": pyspark.__version__}  # a cluster brings its own
-            | {name: importlib.metadata.version(name) for name in _REPORTED_PACKAGES},
+            | {name: importlib.metadata.version(name) for name in _REPORTED_PACKAGES if _is_installed(name)},
         }
+
+
+def _is_installed(package: str) -> bool:
+    """Whether a package is there: the nodes of a cluster have the engines that run on their processors."""
+    try:
+        importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return True
 
 
 def _total(counts: Mapping[str, int | None]) -> int | None:
