@@ -51,8 +51,8 @@ CPU part\t: 0xd0c
 CPU revision\t: 1
 
 """
-"""What Linux says of a core of Graviton2. By itself QEMU 7.2 shows this machine's `/proc/cpuinfo`: ONNX Runtime finds no core there
-that it knows, and crashes as it is imported."""
+"""What Linux says of a core of Graviton2. By itself QEMU 7.2 shows this machine's `/proc/cpuinfo`: there ONNX Runtime finds no
+core that it knows, and crashes as it is imported."""
 
 
 def require_tools() -> None:
