@@ -1,23 +1,19 @@
-"""What these tests share: the packaged project on an emulated node, and a network of random weights."""
+"""What these tests share: the packaged project on an emulated node, and the parameters of a network."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import tarfile
-from typing import TYPE_CHECKING
 
 import pytest
 
-from fruit_features.emr.environment import Target
+from fruit_features.emr.environment import ENGINE_OF_ALL_NODES, Target
 from fruit_features.emr.package import package
+from fruit_features.networks.backbones import BACKBONES
 from tests.support.emulated_node import MACHINE, PYTHON, Node, node_root, require_tools
 from tests.support.featurization import parameters
-from tests.support.random_mobilenet import random_mobilenet
 from tests.support.runs import PROJECT
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 __all__ = ["parameters"]
 
@@ -38,8 +34,7 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Node:
 
 
 @pytest.fixture(scope="session")
-def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """MobileNetV2's weights, drawn at random, in a file that `featurization.weights` takes."""
-    file = tmp_path_factory.mktemp("weights") / "random.weights.h5"
-    random_mobilenet().save_weights(file)
-    return file
+def network_parameters() -> dict[str, str]:
+    """The demo's network, by ONNX Runtime. The Python package of its weights is not shipped: they are named as a file."""
+    weights = BACKBONES.find("efficientnet_lite0").resolve_weights("imagenet").path
+    return {"backbone": "efficientnet_lite0", "weights": str(weights), "engine": ENGINE_OF_ALL_NODES}
