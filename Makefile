@@ -12,10 +12,10 @@ DEV_READY := $(VENV)/.ready-dev
 export KEDRO_DISABLE_TELEMETRY := 1
 
 .PHONY: help setup setup-dev demo demo-photos viz viz-site test test-unit test-slow test-browser fuzz bench lint format lock clean \
-	package test-cluster
+	package test-cluster test-aarch64
 
 help:  ## List the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
 
 setup: $(READY)  ## Make .venv with what a run needs (3.7 GB, of which 1.4 GB are downloaded; one to seven minutes)
 
@@ -68,6 +68,9 @@ test-browser: $(DEV_READY)  ## Look at Kedro-Viz and at the report in a real Chr
 
 test-cluster: $(DEV_READY)  ## Run on YARN and S3 of its own, and break them (needs go, mvn and a JDK 17)
 	$(BIN)/python -m pytest -m cluster tests/cluster
+
+test-aarch64: $(DEV_READY)  ## Run Graviton's environment on an emulated processor (Linux, as root; needs QEMU and debootstrap)
+	$(BIN)/python -m pytest -m aarch64 tests/aarch64
 
 package: $(READY)  ## Make all that a cluster needs, in dist: make package [MACHINE=aarch64] [NODE_PYTHON=/usr/bin/python3.11]
 	$(BIN)/python -m fruit_features.emr.package $(if $(MACHINE),--machine $(MACHINE)) $(if $(NODE_PYTHON),--python $(NODE_PYTHON))

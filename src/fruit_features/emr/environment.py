@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import subprocess
 import sys
@@ -12,6 +13,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
+
+logger = logging.getLogger(__name__)
 
 NOT_SHIPPED = frozenset(
     {
@@ -36,7 +39,11 @@ _NOT_PACKED = re.compile(
 )
 """Scripts, headers and tests of packages, plug-ins of notebooks, and half of OpenVINO."""
 
-_HINTS = {"aarch64": ". OpenVINO needs glibc 2.35 there (--glibc 35), and Amazon Linux 2023 has 2.34: take nodes of x86_64"}
+_WANTED_GLIBC = {"aarch64": {"openvino": 35}}
+"""Engines that a job can do without, by machine: the minor version of the C library that their wheels want there."""
+
+ENGINE_OF_ALL_NODES = "onnxruntime"
+"""The engine whose wheels run on nodes of either kind."""
 
 _COMPRESSION = 4
 """Level of gzip, of 9: higher levels take twice as long and make the archive 2 % smaller."""
@@ -66,6 +73,20 @@ class Target:
         """Tags of the wheels that run there."""
         minors = range(self.glibc, _OLDEST_GLIBC - 1, -1)
         return [*(f"manylinux_2_{minor}_{self.machine}" for minor in minors), f"manylinux2014_{self.machine}"]
+
+
+def too_new(machine: str, glibc: int = AMAZON_LINUX_GLIBC) -> dict[str, int]:
+    """Name the dependencies that nodes go without, as their wheels do not run there.
+
+    Args:
+        machine: `x86_64` or `aarch64`.
+        glibc: Minor version of the nodes' C library.
+
+    Returns:
+        Name to the minor version of the C library that its wheels want.
+
+    """
+    return {name: wanted for name, wanted in _WANTED_GLIBC.get(machine, {}).items() if wanted > glibc}
 
 
 def select_requirements(lock: str, not_shipped: Iterable[str] = NOT_SHIPPED) -> str:
@@ -125,7 +146,13 @@ def build_environment(lock: str, wheel: Path, target: Target, folder: Path) -> N
     """
     folder.mkdir(parents=True)
     requirements = folder.with_name(f"{folder.name}.lock")
-    requirements.write_text(select_requirements(lock))
+    left_out = too_new(target.machine, target.glibc)
+    for name, glibc in left_out.items():
+        logger.info(
+            "Leaving out %s: its wheels for %s want glibc 2.%s, and the nodes have 2.%s. Jobs take featurization.engine=%s",
+            *(name, target.machine, glibc, target.glibc, ENGINE_OF_ALL_NODES),
+        )
+    requirements.write_text(select_requirements(lock, NOT_SHIPPED | left_out.keys()))
     minor = f"python{sys.version_info.major}.{sys.version_info.minor}"
     packages = folder / "lib" / minor / "site-packages"
     _pip_install("--require-hashes", "--only-binary=:all:", "-r", str(requirements), target=target, packages=packages)
@@ -145,7 +172,7 @@ def _pip_install(*what: str, target: Target, packages: Path) -> None:
     if result.returncode:
         raise RuntimeError(
             f"no environment for {target.machine}, glibc 2.{target.glibc} and Python {sys.version_info.major}."
-            f"{sys.version_info.minor}: {result.stderr.strip().splitlines()[-1]}{_HINTS.get(target.machine, '')}"
+            f"{sys.version_info.minor}: {result.stderr.strip().splitlines()[-1]}"
         )
 
 

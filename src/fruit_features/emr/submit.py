@@ -17,6 +17,7 @@ from kedro.framework.session import KedroSession
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
 from fruit_features.emr.aws import Aws, Call, Location, SubmitError
+from fruit_features.emr.environment import ENGINE_OF_ALL_NODES, too_new
 from fruit_features.emr.run import ARCHIVE as CONFIGURATION
 from fruit_features.emr.services import Job, choose
 from fruit_features.networks.weights import is_on_s3
@@ -189,7 +190,7 @@ def prepare(
     names = (ENTRY_POINT, CONFIGURATION, environment := ENVIRONMENT.format(machine=machine))
     _check_dist(dist, names)
     roots = {"images_root": (root / "images").spark_uri, "output_root": (root / "output").spark_uri}
-    places, configuration = _read_conf({**roots, **given}, pipelines)
+    places, configuration = _read_conf({**roots, **given}, pipelines, machine)
     all_params = [f"{name}={uri}" for name, uri in roots.items() if name not in given] + ([params] if params else [])
     only = ["--pipelines", pipelines] if pipelines else []
     artifacts = {name: _address(dist / name, root) for name in names}
@@ -214,7 +215,7 @@ def _check_dist(dist: Path, names: tuple[str, ...]) -> None:
         )
 
 
-def _read_conf(runtime_params: Mapping[str, Any], pipelines: str | None) -> tuple[dict[str, str], str | None]:
+def _read_conf(runtime_params: Mapping[str, Any], pipelines: str | None, machine: str) -> tuple[dict[str, str], str | None]:
     """Let Kedro check the parameters as it would in the job.
 
     Returns:
@@ -233,10 +234,15 @@ def _read_conf(runtime_params: Mapping[str, Any], pipelines: str | None) -> tupl
             f"featurization.weights={parameters.weights} is a file of this machine, which a job does not see. Upload it "
             "(`aws s3 cp FILE s3://BUCKET/KEY`), and give featurization.weights=s3://BUCKET/KEY"
         )
+    needs_network = any("networks" in registry[name].inputs() for name in names)
+    if needs_network and parameters.engine in too_new(machine):
+        raise SubmitError(
+            f"featurization.engine={parameters.engine} does not run on EMR's nodes of {machine}: give --params "
+            f"featurization.engine={ENGINE_OF_ALL_NODES}, and build the network with it too"
+        )
     places: dict[str, str] = {name: catalog[name]["filepath"] for name in _PLACES}
     for place in places.values():
         Location.parse(place)
-    needs_network = any("networks" in registry[name].inputs() for name in names)
     return places, parameters.network.fingerprint() if needs_network else None
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from fruit_features.emr.environment import Target, pack, select_requirements
+from fruit_features.emr.environment import NOT_SHIPPED, Target, pack, select_requirements, too_new
 from tests.support.runs import PROJECT
 
 LOCK = """\
@@ -58,6 +58,16 @@ def test_wheels_of_the_other_machine_may_ask_for_no_newer_c_library() -> None:
     assert {"manylinux_2_34_aarch64", "manylinux_2_17_aarch64", "manylinux2014_aarch64"} <= set(platforms)
     assert "manylinux_2_35_aarch64" not in platforms
     assert "manylinux_2_35_aarch64" in Target("aarch64", Path("/usr/bin/python3.11"), glibc=35).platforms
+
+
+def test_graviton_goes_without_openvino_unless_its_c_library_is_new_enough() -> None:
+    assert too_new("aarch64") == {"openvino": 35}
+    assert not too_new("aarch64", 35)
+    assert not too_new("x86_64")
+    lock = (PROJECT / "requirements.lock").read_text()
+    kept = select_requirements(lock, NOT_SHIPPED | too_new("aarch64").keys())
+    assert "openvino" not in kept.replace("#   openvino", "").replace("# via openvino", "")
+    assert {"numpy==", "pillow==", "pyarrow=="} <= {line.partition("==")[0] + "==" for line in kept.splitlines()}
 
 
 def test_tests_and_plug_ins_are_not_packed(tmp_path: Path) -> None:
