@@ -1,6 +1,6 @@
-"""What a smaller input size gains and costs on labelled photos: speed, components, and how well these tell labels apart.
+"""What input size, engine and precision gain and cost on labelled photos: speed, components, and how these tell labels apart.
 
-For every size and precision, a network is built and featurizes all photos of a folder as the project does it: decoding, facts,
+For every one of them, a network is built and featurizes all photos of a folder as the project does it: decoding, facts,
 inference. Components are those that explain 90 % of the variance of the features; two classifiers learn the labels from the
 components of three quarters of the photos and are scored on the rest, always the same split. Speed is measured apart from
 that, on one core and fewer photos, all networks in turn in every round.
@@ -13,6 +13,7 @@ import time
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from itertools import product
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, get_args
@@ -21,7 +22,7 @@ import numpy as np
 from harness import machine
 from harness.accuracy import SEED, accuracies
 from harness.featurizer import Featurizer
-from harness.photos import SUFFIXES, named_folder
+from harness.photos import SUFFIXES, named_folder, parse_sizes
 from harness.places import BENCHMARKS
 from harness.tables import publish, table
 
@@ -41,7 +42,6 @@ if TYPE_CHECKING:
 
 SIZES = (224, 192, 160, 128, 96)
 PRECISIONS: tuple[Precision, ...] = ("f32", "int8")
-OWN_SIZE = 224
 BATCH_SIZE = 4
 """The project's own."""
 
@@ -53,16 +53,17 @@ ALLOWED_LOSS = 0.005
 
 @dataclass(frozen=True)
 class Measured:
-    """One folder, at one size, in one precision.
+    """One folder, at one size, by one engine, in one precision.
 
     Attributes:
         folder: Its name.
         photos: Photos in it.
         labels: Number of different labels.
         size: Side of the square that photos are squashed to, in pixels.
+        engine: What runs the network.
         precision: Arithmetic of the inference.
         photos_per_second: On one core, in every round.
-        ratios: The same divided by the speed of 224 pixels in float32 in the same round.
+        ratios: The same divided by the speed of the first size by the first engine in float32 in the same round.
         components: Fewest that explain the variance threshold.
         probe_accuracy: Of a logistic regression on standardised components.
         neighbours_accuracy: Of the 5 nearest neighbours.
@@ -73,6 +74,7 @@ class Measured:
     photos: int
     labels: int
     size: int
+    engine: str
     precision: Precision
     photos_per_second: list[float]
     ratios: list[float]
@@ -85,11 +87,11 @@ def main() -> int:
     """Measure every folder, print and write the table."""
     arguments = _parse_arguments()
     measured: list[Measured] = []
-    versions = machine.versions(("openvino", "nncf", "scikit-learn", "pillow"))
+    versions = machine.versions(("openvino", "nncf", "onnxruntime", "scikit-learn", "pillow"))
     for name, images in arguments.images:
         measured += _measure(name, images, arguments)
         numbers = [asdict(one) for one in measured]
-        tables = [_table(measured), _smallest_sizes(measured)]
+        tables = [_table(measured), _small_losses(measured)]
         publish(arguments.out, versions, tables, heading=f"rounds: {arguments.runs}", measured=numbers)
     return 0
 
@@ -101,6 +103,8 @@ def _parse_arguments() -> argparse.Namespace:
     )
     parser.add_argument("--backbone", default="mobilenet_v2", help="as featurization.backbone")
     parser.add_argument("--weights", default="imagenet", help="as featurization.weights")
+    parser.add_argument("--sizes", type=parse_sizes, default=SIZES, help="the network's own first")
+    parser.add_argument("--engines", type=lambda names: names.split(","), default=["openvino"], help="openvino,onnxruntime")
     parser.add_argument("--precisions", type=_precisions, default=PRECISIONS, help="f32 first: f32,bf16,int8")
     parser.add_argument("--runs", type=int, default=3, help="rounds in which speed is measured")
     parser.add_argument("--timed-photos", type=int, default=320, help="photos on which speed is measured in each round")
@@ -122,16 +126,15 @@ def _measure(name: str, images: Path, arguments: argparse.Namespace) -> list[Mea
     shuffled = np.random.default_rng(SEED).permutation(len(contents))
     calibration = [contents[row] for row in sorted(shuffled[:N_CALIBRATION_PHOTOS])]
     timed = [contents[row] for row in shuffled[: arguments.timed_photos]]
-    featurizers: dict[tuple[int, Precision], Featurizer] = {}
+    featurizers: dict[tuple[int, str, Precision], Featurizer] = {}
     scores = {}
-    for size in SIZES:
-        for precision in arguments.precisions:
-            network = _build(arguments.backbone, arguments.weights, size, precision, calibration)
-            featurizers[size, precision] = Featurizer(network, BATCH_SIZE)
-            components = _components(_featurize_on_two_cores(network, contents))
-            scores[size, precision] = components.shape[1], *accuracies(components, labels)
-            print(name, size, precision, *scores[size, precision], flush=True)
-    speeds: dict[tuple[int, Precision], list[float]] = defaultdict(list)
+    for key in product(arguments.sizes, arguments.engines, arguments.precisions):
+        network = _build(arguments, calibration, *key)
+        featurizers[key] = Featurizer(network, BATCH_SIZE)
+        components = _components(_featurize_on_two_cores(network, contents))
+        scores[key] = components.shape[1], *accuracies(components, labels)
+        print(name, *key, *scores[key], flush=True)
+    speeds: dict[tuple[int, str, Precision], list[float]] = defaultdict(list)
     for featurize in featurizers.values():
         featurize(timed[: 4 * BATCH_SIZE])  # the first calls are slower
     for _ in range(arguments.runs):
@@ -139,28 +142,29 @@ def _measure(name: str, images: Path, arguments: argparse.Namespace) -> list[Mea
             started = time.perf_counter()
             featurize(timed)
             speeds[key].append(len(timed) / (time.perf_counter() - started))
-    reference = speeds[OWN_SIZE, "f32"]
+    reference = next(iter(speeds.values()))
     return [
         Measured(
             name,
             len(contents),
             len(set(labels)),
-            size,
-            precision,
-            speeds[size, precision],
-            [speed / of_own_size for speed, of_own_size in zip(speeds[size, precision], reference, strict=True)],
-            *scores[size, precision],
+            *key,
+            speeds[key],
+            [speed / first for speed, first in zip(speeds[key], reference, strict=True)],
+            *scores[key],
         )
-        for size, precision in featurizers
+        for key in featurizers
     ]
 
 
-def _build(backbone: str, weights: str, size: int, precision: Precision, calibration: Sequence[bytes]) -> Network:
+def _build(
+    arguments: argparse.Namespace, calibration: Sequence[bytes], size: int, engine: str, precision: Precision
+) -> Network:
     configuration = NetworkConfiguration(
-        backbone=backbone,
-        weights=weights,
+        backbone=arguments.backbone,
+        weights=arguments.weights,
         input_size=size,
-        engine="openvino",
+        engine=engine,
         precision=precision,
         preprocessing=PREPROCESSING,
         decoding={},
@@ -193,9 +197,10 @@ def _table(measured: Sequence[Measured]) -> str:
     header = [
         "photos",
         "size",
+        "engine",
         "precision",
         "photos/s",
-        "of 224 f32",
+        "of the first",
         "components",
         "linear probe",
         f"{N_NEIGHBOURS} neighbours",
@@ -204,6 +209,7 @@ def _table(measured: Sequence[Measured]) -> str:
         [
             f"{one.folder} ({one.photos:,}, {one.labels} labels)",
             f"{one.size}",
+            one.engine,
             one.precision,
             f"{median(one.photos_per_second):.0f}",
             f"{median(one.ratios):.2f}",
@@ -216,21 +222,21 @@ def _table(measured: Sequence[Measured]) -> str:
     return table(header, rows)
 
 
-def _smallest_sizes(measured: Sequence[Measured]) -> str:
-    """Say which sizes lose at most half a point of the linear probe's accuracy at 224 pixels in float32."""
+def _small_losses(measured: Sequence[Measured]) -> str:
+    """Say which sizes lose at most half a point of the linear probe's accuracy of the first row."""
     lines = []
     for folder in dict.fromkeys(one.folder for one in measured):
         of_folder = [one for one in measured if one.folder == folder]
-        (own,) = (one for one in of_folder if (one.size, one.precision) == (OWN_SIZE, "f32"))
-        for precision in dict.fromkeys(one.precision for one in of_folder):
+        least = of_folder[0].probe_accuracy - ALLOWED_LOSS
+        for engine, precision in dict.fromkeys((one.engine, one.precision) for one in of_folder):
             fine = [
                 str(one.size)
                 for one in of_folder
-                if one.precision == precision and one.probe_accuracy >= own.probe_accuracy - ALLOWED_LOSS
+                if (one.engine, one.precision) == (engine, precision) and one.probe_accuracy >= least
             ]
             lines.append(
-                f"- {folder}, {precision}: at most {100 * ALLOWED_LOSS:g} points of linear probe below 224 f32: "
-                f"{', '.join(fine) or 'no size'}"
+                f"- {folder}, {engine}, {precision}: at most {100 * ALLOWED_LOSS:g} points of linear probe below "
+                f"{of_folder[0].size} {of_folder[0].precision}: {', '.join(fine) or 'no size'}"
             )
     return "\n".join(lines)
 

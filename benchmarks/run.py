@@ -17,7 +17,7 @@ from harness import machine
 from harness.contestants import FIRST, Contestant, Project, Round, line_up
 from harness.equality import Check, check_explained_variance, check_export, check_features
 from harness.features import digest_export, read_export, read_features
-from harness.photos import repeat_photos
+from harness.photos import parse_sizes, repeat_photos
 from harness.places import BENCHMARKS, PROJECT, QUIET, RIVALS_PYTHON
 from harness.processes import ContestantError, end_all_when_terminated, run_cold
 from harness.project import PRECISIONS
@@ -38,8 +38,8 @@ def main() -> int:
     """Run the rounds, print and write the tables; the exit code is 1 if an answer was wrong or somebody failed."""
     end_all_when_terminated()
     arguments = _parse_arguments()
-    versions = _versions()
-    contestants = line_up(arguments.precisions)
+    versions = _versions(with_rivals=not arguments.without_rivals)
+    contestants = line_up(arguments.precisions, arguments.input_sizes, with_rivals=not arguments.without_rivals)
     with tempfile.TemporaryDirectory(prefix="fruit_features_", dir=arguments.scratch) as scratch:
         try:
             print(f"warming up on {WARM_UP_PHOTOS} photos")
@@ -74,6 +74,10 @@ def _parse_arguments() -> argparse.Namespace:
     parser.add_argument("--photos", type=int, default=22_688, help="repeat the photos until there are this many")
     parser.add_argument("--runs", type=int, default=3, help="rounds")
     parser.add_argument("--precisions", type=_precisions, default=PRECISIONS, help="of the project, f32 first: f32,bf16,int8")
+    parser.add_argument(
+        "--input-sizes", type=parse_sizes, default=(), help="of further runs in the last of the precisions, such as 96"
+    )
+    parser.add_argument("--without-rivals", action="store_true", help="leave out Daft and Ray, which need .venv-bench")
     parser.add_argument("--out", type=Path, default=BENCHMARKS / "results.json", help="results; tables go beside it, as .md")
     parser.add_argument("--scratch", type=Path, help="folder for working copies and outputs (4 GB); default: the system's")
     arguments = parser.parse_args()
@@ -89,16 +93,18 @@ def _precisions(names: str) -> tuple[str, ...]:
     return precisions
 
 
-def _versions() -> dict[str, str]:
-    """Versions of what counts, in both environments.
+def _versions(*, with_rivals: bool) -> dict[str, str]:
+    """Versions of what counts, in both environments if there are rivals.
 
     Raises:
         SystemExit: They compute with different versions, or the one of Daft and Ray is missing.
 
     """
-    if not RIVALS_PYTHON.exists():
-        raise SystemExit(f"{RIVALS_PYTHON.parents[1]} is missing: run benchmarks/setup.sh")
     ours = machine.versions(("kedro", "pyspark", "tensorflow", "keras", "pyarrow", *COMPUTING))
+    if not with_rivals:
+        return ours
+    if not RIVALS_PYTHON.exists():
+        raise SystemExit(f"{RIVALS_PYTHON.parents[1]} is missing: run benchmarks/setup.sh, or give --without-rivals")
     theirs = machine.versions(("daft", "ray", *COMPUTING), RIVALS_PYTHON)
     for name in COMPUTING:
         if ours[name] != theirs[name]:
@@ -142,6 +148,10 @@ def _check_results(contestants: Sequence[Contestant], turn: Round) -> Iterator[C
     for contestant in contestants:
         if contestant == reference:
             continue
+        if isinstance(contestant, Project) and contestant.input_size is not None:  # its features are others
+            missing = len(export) - len(read_export(contestant.export(turn), turn.images))
+            yield Check(contestant.name, "photos without a row", missing, "0", not missing)
+            continue
         theirs = read_features(contestant.features(turn), turn.images)
         reduced = contestant.precision != "f32"
         yield from check_features(contestant.name, theirs, features, reduced=reduced)
@@ -153,9 +163,10 @@ def _check_results(contestants: Sequence[Contestant], turn: Round) -> Iterator[C
 
 def _check_repeats(contestants: Sequence[Contestant], digests: dict[str, str]) -> Iterator[Check]:
     """Later runs of the project over the same photos must export what the first one did."""
-    first = {one.precision: digests[one.name] for one in contestants if isinstance(one, Project) and one.state == FIRST}
-    for one in contestants:
-        if isinstance(one, Project) and one.state != FIRST:
+    runs = [one for one in contestants if isinstance(one, Project) and one.input_size is None]
+    first = {one.precision: digests[one.name] for one in runs if one.state == FIRST}
+    for one in runs:
+        if one.state != FIRST:
             unlike = int(digests[one.name] != first[one.precision])
             yield Check(one.name, "CSV files unlike the first run's", unlike, "0", not unlike)
 

@@ -115,14 +115,28 @@ class Notebook(Contestant):
 
 @dataclass(frozen=True)
 class Project(Contestant):
-    """`kedro run`: the first one in an empty folder, one whose network an earlier run kept, or one that finds nothing new."""
+    """`kedro run`: the first one in an empty folder, one whose network an earlier run kept, or one that finds nothing new.
+
+    Attributes:
+        state: Which of these.
+        input_size: Side of the square that photos are squashed to, in pixels; None for the network's own.
+
+    """
 
     state: str = FIRST
+    input_size: int | None = None
 
     @override
     def command(self, turn: Round) -> Sequence[str | Path]:
         models = _first_run(self.precision).output(turn) / "06_models" if self.state == KEPT else None
-        return project.kedro_run(turn.images, self.output(turn), models=models, weights=turn.weights, precision=self.precision)
+        return project.kedro_run(
+            turn.images,
+            self.output(turn),
+            models=models,
+            weights=turn.weights,
+            precision=self.precision,
+            input_size=None if self.input_size is None else str(self.input_size),
+        )
 
     @override
     def phases(self, turn: Round) -> Phases:
@@ -171,13 +185,25 @@ class Rival(Contestant):
         return self.output(turn) / "features"
 
 
-def line_up(precisions: Sequence[str]) -> list[Contestant]:
-    """Everybody, in the order of a round: a network is built before those who need it."""
+def line_up(precisions: Sequence[str], input_sizes: Sequence[int], *, with_rivals: bool) -> list[Contestant]:
+    """Everybody, in the order of a round: a network is built before those who need it.
+
+    Args:
+        precisions: Of the project and the bare loop.
+        input_sizes: Of further runs of the project, in the last of the precisions.
+        with_rivals: Whether Daft and Ray compete.
+
+    """
+    quickest = precisions[-1]
+    rivals = [
+        Rival("Daft", "f32", RIVALS_PYTHON, "daft_method.py"),
+        Rival("Ray Data", "f32", RIVALS_PYTHON, "ray_method.py"),
+    ]
     return [
         Notebook("notebook", "f32"),
         *(run for precision in precisions for run in _project_runs(precision)),
-        Rival("Daft", "f32", RIVALS_PYTHON, "daft_method.py"),
-        Rival("Ray Data", "f32", RIVALS_PYTHON, "ray_method.py"),
+        *(Project(f"project {quickest}, {size} pixels", quickest, input_size=size) for size in input_sizes),
+        *(rivals if with_rivals else []),
         *(Rival(f"bare loop {precision}", precision, PYTHON, "bare_limit.py") for precision in precisions),
     ]
 

@@ -147,9 +147,10 @@ def test_weights_that_are_missing_beside_a_network_are_named(networks: Prefix, t
 def test_a_network_that_does_not_fit_is_named_by_its_uri(networks: Prefix) -> None:
     networks.put("grey.onnx", cnn(("batch", 1, SIZE, SIZE)).SerializeToString())
     weights = network_format("onnx").resolve_weights(f"{networks.uri}/grey.onnx")
-    with pytest.raises(WeightsError, match=f"^{networks.uri}/grey.onnx: its input .* photos have 3"):
-        with ENGINES.find("openvino").read(weights.place, *network_format("onnx").read(weights)) as network:
-            inspect(weights.place, network, contract(), None)
+    files = network_format("onnx").read(weights)
+    refused = pytest.raises(WeightsError, match=f"^{networks.uri}/grey.onnx: its input .* photos have 3")
+    with refused, ENGINES.find("openvino").read(weights.place, *files) as network:
+        inspect(weights.place, network, contract(), None)
 
 
 def test_wrong_credentials_and_missing_rights_are_told_apart(networks: Prefix, monkeypatch: pytest.MonkeyPatch) -> None:

