@@ -122,7 +122,14 @@ class Project(Contestant):
     @override
     def command(self, turn: Round) -> Sequence[str | Path]:
         models = _first_run(self.precision).output(turn) / "06_models" if self.state == KEPT else None
-        return project.kedro_run(turn.images, self.output(turn), models=models, weights=turn.weights, precision=self.precision)
+        return project.kedro_run(
+            turn.images,
+            self.output(turn),
+            models=models,
+            force=self.state == NOTHING_NEW,  # else it would see that nothing has changed, and make no step
+            weights=turn.weights,
+            precision=self.precision,
+        )
 
     @override
     def phases(self, turn: Round) -> Phases:

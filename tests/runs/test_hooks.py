@@ -48,7 +48,7 @@ def load_context(**runtime_params: Any) -> KedroContext:
         ("image_root", "did you mean 'images_root'?"),
         ("outputroot", "did you mean 'output_root'?"),
         ("reductions", "did you mean 'reduction'?"),
-        ("x", "known: export, featurization, images_root, ingestion, models_root, output_root, reduction, reporting"),
+        ("x", "known: export, featurization, force, images_root, ingestion, models_root, output_root, reduction, reporting"),
     ],
 )
 def test_a_parameter_that_nothing_reads_is_refused(name: str, hint: str) -> None:
@@ -71,6 +71,12 @@ def test_a_wrong_parameter_of_a_stage_is_refused_with_the_context(parameters: di
     with pytest.raises(Exception, match="Parameter validation failed") as caught:
         load_context(**parameters)
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("value", ["yes", 1, None])
+def test_force_is_true_or_false(value: Any) -> None:
+    with pytest.raises(ValueError, match=r"^force=.*: allowed are true and false, as in kedro run --params force=true$"):
+        load_context(force=value)
 
 
 def test_known_parameters_are_typed_and_merged_with_those_of_conf() -> None:
