@@ -133,6 +133,7 @@ class Project(Contestant):
             turn.images,
             self.output(turn),
             models=models,
+            force=self.state == NOTHING_NEW,  # else it would see that nothing has changed, and make no step
             weights=turn.weights,
             precision=self.precision,
             input_size=None if self.input_size is None else str(self.input_size),

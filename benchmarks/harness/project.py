@@ -24,6 +24,7 @@ def kedro_run(
     models: Path | None = None,
     conf: Path | None = None,
     env: str = "base",
+    force: bool = False,
     **featurization: str | None,
 ) -> list[str]:
     """Write the command of a run.
@@ -34,11 +35,13 @@ def kedro_run(
         models: Models root, where it is not in `output`: a network that is kept there is not built again.
         conf: Folder of configuration, where it is not the project's.
         env: Environment in it.
+        force: Make all steps even if nothing has changed.
         featurization: Parameters of the featurization; None leaves the default.
 
     """
     parameters: dict[str, Path | str | None] = {"images_root": images, "output_root": output, "models_root": models}
     parameters |= {f"featurization.{name}": value for name, value in featurization.items()}
+    parameters |= {"force": "true"} if force else {}
     given = ",".join(f"{name}={value}" for name, value in parameters.items() if value is not None)
     source = [f"--conf-source={conf}"] if conf else []
     return [str(PYTHON), "-m", "kedro", "run", f"--env={env}", *source, f"--params={given}"]

@@ -13,6 +13,8 @@ from fruit_features.hooks.progress import ProgressHooks
 from fruit_features.hooks.run_report import RunReportHooks
 from fruit_features.hooks.saved_files import SavedFilesHooks
 from fruit_features.hooks.spark import SparkHooks
+from fruit_features.hooks.up_to_date import UpToDateHooks
+from fruit_features.hooks.up_to_date.session import UpToDateSession
 from fruit_features.storage.whole_files import write_whole_files
 
 # Kedro's own business, at every start: it registers its resolvers by a function that OmegaConf is about to rename.
@@ -21,9 +23,13 @@ warnings.filterwarnings("ignore", message=r"register_new_resolver\(\) is depreca
 # Before Kedro makes the first dataset: plots, pages and small tables replace the old ones when they are whole.
 write_whole_files()
 
+# `kedro run`, and the variable `session` of notebooks, end before they begin if nothing has changed.
+SESSION_CLASS = UpToDateSession
+
 # Kedro calls the last of them first: the display begins, parameters are checked, folders and buckets are looked at, this run's
-# locks are taken, and then Spark starts.
+# locks are taken, and then Spark starts. Only what may end the run at once comes before all that, as its first hook says.
 HOOKS = (
+    UpToDateHooks(),
     RunReportHooks(),
     SparkHooks(),
     OutputLockHooks(),

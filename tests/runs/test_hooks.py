@@ -48,7 +48,7 @@ def load_context(**runtime_params: Any) -> KedroContext:
         ("image_root", "did you mean 'images_root'?"),
         ("outputroot", "did you mean 'output_root'?"),
         ("reductions", "did you mean 'reduction'?"),
-        ("x", "known: export, featurization, images_root, ingestion, models_root, output_root, reduction, reporting"),
+        ("x", "known: export, featurization, force, images_root, ingestion, models_root, output_root, reduction, reporting"),
     ],
 )
 def test_a_parameter_that_nothing_reads_is_refused(name: str, hint: str) -> None:
@@ -73,6 +73,12 @@ def test_a_wrong_parameter_of_a_stage_is_refused_with_the_context(parameters: di
     assert message in str(caught.value)
 
 
+@pytest.mark.parametrize("value", ["yes", 1, None])
+def test_force_is_true_or_false(value: Any) -> None:
+    with pytest.raises(ValueError, match=r"^force=.*: allowed are true and false, as in kedro run --params force=true$"):
+        load_context(force=value)
+
+
 def test_known_parameters_are_typed_and_merged_with_those_of_conf() -> None:
     params = load_context(images_root="/photos", models_root="/models", featurization={"chunk_size": 7}).params
     featurization = params["featurization"]
@@ -92,7 +98,7 @@ def check(pipeline: str, **roots: str) -> None:
     context = load_context(**roots)
     catalog = context.config_loader["catalog"]
     is_photo = glob_to_regex(catalog["images"]["load_args"]["pathGlobFilter"])
-    check_photos(pipelines[pipeline], places(context, catalog), is_photo)
+    check_photos(pipelines[pipeline], places(context), is_photo)
 
 
 @pytest.mark.parametrize("pipeline", ["__default__", "ingestion", "featurization", "project"])

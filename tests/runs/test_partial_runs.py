@@ -26,6 +26,7 @@ OF_THE_RUN = {
     "06_models/.lock",
     "06_models/.sha256",
     "08_reporting/.sha256",
+    "08_reporting/last_complete_run.json",
     "08_reporting/run_report.json",
 }
 """Files that a run writes about itself, whichever its stages are."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from kedro.config import OmegaConfigLoader
 
-from fruit_features.hooks.parameters import top_level_parameter
+from fruit_features.hooks.parameters import FORCE, top_level_parameter
 from fruit_features.pipeline_registry import register_pipelines
 from fruit_features.settings import CONFIG_LOADER_ARGS
 from tests.support.runs import PROJECT
@@ -47,7 +47,7 @@ def test_projecting_fits_nothing() -> None:
 @pytest.mark.parametrize("name", PIPELINES)
 def test_what_a_pipeline_reads_lies_in_the_catalog_or_the_parameters(name: str, conf: OmegaConfigLoader) -> None:
     parameters = {f"params:{group}" for group in conf["parameters"]} | {
-        f"params:{group}.{parameter}" for group, values in conf["parameters"].items() for parameter in values
+        f"params:{group}.{parameter}" for group, values in conf["parameters"].items() if group != FORCE for parameter in values
     }
     assert PIPELINES[name].inputs() <= {*conf["catalog"], *parameters}
 
@@ -60,7 +60,7 @@ def test_what_a_stage_hands_to_another_is_kept(conf: OmegaConfigLoader) -> None:
 
 def test_every_parameter_is_read_by_a_stage(conf: OmegaConfigLoader) -> None:
     read = {top_level_parameter(name) for name in PIPELINES["__default__"].inputs() if name.startswith("params:")}
-    assert set(conf["parameters"]) == read
+    assert set(conf["parameters"]) == read | {FORCE}
 
 
 def test_every_node_has_a_name_and_a_stage() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections import Counter
 from typing import Any, Final, NoReturn
@@ -22,6 +23,8 @@ _USE_WORDS: Final = {"": True, "true": True, "yes": True, "1": True, "false": Fa
 
 _MAX_SHOWN: Final = 5
 
+_NO_TABLE: Final = "no table"
+
 
 class MetadataDataset(AbstractDataset[NoReturn, "pa.Table | None"]):
     """Loads the table of labels that the parameter `ingestion.metadata` names, or None if it names none.
@@ -35,7 +38,12 @@ class MetadataDataset(AbstractDataset[NoReturn, "pa.Table | None"]):
             None if there is no table.
         metadata: Ignored here; Kedro-Viz reads it.
 
+    Attributes:
+        loaded_identity: What `identify` said of the file that was loaded last; None before the first load.
+
     """
+
+    loaded_identity: str | None = None
 
     def __init__(self, *, filepath: str | None, metadata: dict[str, Any] | None = None) -> None:
         self._filepath = filepath
@@ -49,12 +57,26 @@ class MetadataDataset(AbstractDataset[NoReturn, "pa.Table | None"]):
 
         """
         if self._filepath is None:
+            self.loaded_identity = _NO_TABLE
             return None
         place = f"ingestion.metadata={self._filepath}"
+        content = _read(self._filepath, place)
+        self.loaded_identity = hashlib.sha256(content).hexdigest()
         try:
-            return _checked(_parse(self._filepath, _read(self._filepath, place)))
+            return _checked(_parse(self._filepath, content))
         except ValueError as error:
             raise DatasetError(f"{place}: {error}") from error
+
+    def identify(self) -> str:
+        """Read the file, and return its SHA-256.
+
+        Raises:
+            DatasetError: The file cannot be read.
+
+        """
+        if self._filepath is None:
+            return _NO_TABLE
+        return hashlib.sha256(_read(self._filepath, f"ingestion.metadata={self._filepath}")).hexdigest()
 
     def save(self, data: NoReturn) -> NoReturn:  # noqa: ARG002
         """Refuse: the table belongs to the user."""

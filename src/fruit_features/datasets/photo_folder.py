@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -44,6 +45,13 @@ class _Listing:
     lengths: list[int] = field(default_factory=list)
     errors: list[str | None] = field(default_factory=list)
 
+    def identify(self) -> str:
+        """Describe the listing: how many photos there are, and the SHA-256 of all that is known of them."""
+        digest = hashlib.sha256()
+        for photo in zip(self.paths, self.lengths, self.modified, self.errors, strict=True):
+            digest.update(f"{photo}\n".encode())
+        return f"{len(self.paths)} photos, {digest.hexdigest()}"
+
 
 class PhotoFolderDataset(SparkDatasetV2):  # type: ignore[misc]
     """`SparkDatasetV2` of the format binaryFile, with two more columns: the path below the folder, and an error.
@@ -61,18 +69,33 @@ class PhotoFolderDataset(SparkDatasetV2):  # type: ignore[misc]
     Attributes:
         left_out: How many files and hidden folders the last load did not take for photos, by what `photos.tree.kind_of_other`
             calls them; None before the first load, and where Spark lists.
+        loaded_identity: What `identify` says of the listing that was loaded last; None before the first load, and where Spark
+            lists.
 
     """
 
     left_out: Counter[str] | None = None
+    loaded_identity: str | None = None
+    _identified: _Listing | None = None
 
-    def _load(self) -> DataFrame:
+    def identify(self) -> str | None:
+        """List the photos, and say which these are, by path, length, time of modification and error; None where Spark lists.
+
+        The next load takes this listing, so that a run does not list twice.
+        """
+        self._identified = self._list()
+        return self._identified.identify() if self._identified is not None else None
+
+    def _list(self) -> _Listing | None:
         is_photo = glob_to_regex(self._load_args["pathGlobFilter"])
         if self._protocol == "file":
-            listing = _list_folder(self._path, is_photo)
-        elif self._protocol in _S3:
-            listing = _list_bucket(self._spark_path, is_photo)
-        else:
+            return _list_folder(self._path, is_photo)
+        return _list_bucket(self._spark_path, is_photo) if self._protocol in _S3 else None
+
+    def _load(self) -> DataFrame:
+        listing, self._identified = self._identified or self._list(), None
+        self.loaded_identity = listing.identify() if listing is not None else None
+        if listing is None:
             self.left_out = None
             loaded: DataFrame = super()._load()
             error, file_name = F.lit(None).cast("string"), _below_folder(self._spark_path)

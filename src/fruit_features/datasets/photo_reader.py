@@ -18,7 +18,12 @@ class PhotoReaderDataset(AbstractDataset[NoReturn, PhotoReader]):
         credentials: Some more of them; without any, the standard AWS chain finds them.
         metadata: Ignored here; Kedro-Viz reads it.
 
+    Attributes:
+        loaded_identity: The same as `identify` always says.
+
     """
+
+    loaded_identity: str | None = "reads the photos of the listing"
 
     def __init__(
         self,
@@ -35,6 +40,10 @@ class PhotoReaderDataset(AbstractDataset[NoReturn, PhotoReader]):
     def load(self) -> PhotoReader:
         """Load the reader; it opens nothing yet."""
         return self._reader
+
+    def identify(self) -> str | None:
+        """Say that it holds no data of its own: its settings are those of the catalog, and the photos those of the listing."""
+        return self.loaded_identity
 
     def save(self, data: NoReturn) -> NoReturn:  # noqa: ARG002
         """Refuse: photos are read only."""

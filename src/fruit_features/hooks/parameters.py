@@ -15,7 +15,11 @@ if TYPE_CHECKING:
     from fruit_features.networks.configuration import NetworkConfiguration
 
 ROOTS = frozenset({"images_root", "output_root", "models_root"})
-"""Run-time parameters that `conf/base/catalog.yml` reads; all others belong to a pipeline."""
+"""Run-time parameters that `conf/base/catalog.yml` reads; all others but `FORCE` belong to a pipeline."""
+
+
+FORCE = "force"
+"""Run-time parameter that `hooks.up_to_date` reads: run even if nothing has changed."""
 
 
 def top_level_parameter(name: str) -> str:
@@ -35,10 +39,13 @@ class ParameterHooks:
 
         """
         free_inputs = {name for pipeline in pipelines.values() for name in pipeline.inputs()}
-        known = ROOTS | {top_level_parameter(name) for name in free_inputs if name.startswith("params:")}
+        known = ROOTS | {FORCE} | {top_level_parameter(name) for name in free_inputs if name.startswith("params:")}
         for name in context.config_loader["parameters"]:
             if name not in known:
                 raise ValueError(f"unknown parameter {name!r}: {nearest(name, known)}")
+        force = context.config_loader["parameters"].get(FORCE, False)
+        if not isinstance(force, bool):
+            raise ValueError(f"force={force!r}: allowed are true and false, as in kedro run --params force=true")  # noqa: TRY004
         # Reading them checks every typed parameter: a bad one stops the run before Spark starts.
         _check_n_components(context.params["reduction"].n_components, context.params["featurization"].network)
 

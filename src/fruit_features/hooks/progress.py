@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+LOOKING_FOR_CHANGES = "Looking for changes since the last run"
 STARTING_SPARK = "Starting Spark"
 
 NODE_WORDS = {
@@ -79,7 +80,7 @@ class ProgressHooks:
         self._node_places = {node.name: f"step {number} of {n_nodes}" for number, node in enumerate(pipeline.nodes, start=1)}
         self._node_name = None
         display = current_run.display = Display(logger)
-        display.begin(STARTING_SPARK, is_long=True)
+        display.begin(LOOKING_FOR_CHANGES)
         display.start()
         try:
             result = yield
@@ -88,6 +89,12 @@ class ProgressHooks:
             raise
         self._restore_ctrl_c = _end_on_ctrl_c(display)
         return result
+
+    @hook_impl(specname="before_pipeline_run")
+    def there_is_something_to_do(self) -> None:
+        """Go on with the display: the hook that may end the run at once has been called before this one."""
+        if current_run.display is not None:
+            current_run.display.begin(STARTING_SPARK, is_long=True)
 
     @hook_impl
     def before_dataset_loaded(self, node: Node) -> None:

@@ -110,6 +110,38 @@ class ListedObject(NamedTuple):
     is_known: bool
 
 
+class DescribedObject(NamedTuple):
+    """What tells an object of S3 from another one that takes its place.
+
+    Attributes:
+        key: Its key.
+        length: Bytes.
+        etag: Its entity tag, which depends on the content.
+        modified: When it was written.
+
+    """
+
+    key: str
+    length: int
+    etag: str
+    modified: datetime
+
+
+def describe_objects(place: str) -> Iterator[DescribedObject]:
+    """Describe all objects whose keys begin with that of a place, a thousand a request.
+
+    Args:
+        place: `s3a://bucket/key`.
+
+    Raises:
+        OSError: S3 refuses, or does not answer.
+
+    """
+    for page in _list_pages(*split_object(place)):
+        for item in page.get("Contents", []):
+            yield DescribedObject(item["Key"], item["Size"], item["ETag"], item["LastModified"])
+
+
 def list_objects(root: str) -> Iterator[ListedObject]:
     """List all objects under a root: a thousand a request, and the folders right below the root at the same time.
 
