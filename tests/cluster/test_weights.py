@@ -129,6 +129,8 @@ def test_what_is_not_there_is_named_with_the_command_that_shows_what_is(networks
         assert str(caught.value).startswith(f"weights '{uri}': ")
         assert f"`aws s3 ls {as_aws_has_it.removesuffix('absent.onnx')}`" in str(caught.value)
         assert f"`aws s3 cp FILE {as_aws_has_it}`" in str(caught.value)
+    with pytest.raises(WeightsError, match=r"weights=s3://my bucket!/own.onnx: no bucket can be called that\. Names of"):
+        kind.resolve_weights("s3://my bucket!/own.onnx")
     for uri in ("s3://bucket/", "s3://bucket", "s3://"):
         with pytest.raises(WeightsError, match="there is no such object"):
             BACKBONES.find("mobilenet_v2").resolve_weights(uri)

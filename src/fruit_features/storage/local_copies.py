@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import hashlib
 import logging
 import shutil
@@ -36,10 +37,8 @@ def fetch(uri: str, place: str) -> Path | None:
     found: list[Path] = []
 
     def attempt() -> None:
-        try:
+        with contextlib.suppress(FileNotFoundError):
             found.append(_fetch(bucket, key, place))
-        except FileNotFoundError:
-            found.clear()
 
     object_store.explain(place, "read", "s3:GetObject and s3:ListBucket", attempt)
     return found[0] if found else None

@@ -230,12 +230,17 @@ def explain(place: str, deed: str, rights: str, attempt: Callable[[], None]) -> 
         ObjectStoreError: It failed, for a reason that has to do with S3.
 
     """
-    from botocore.exceptions import EndpointConnectionError, HTTPClientError, NoCredentialsError
+    from botocore.exceptions import EndpointConnectionError, HTTPClientError, NoCredentialsError, ParamValidationError
 
     try:
         attempt()
     except NoCredentialsError:
         raise ObjectStoreError(f"{place}: there are no AWS credentials. Give {_CREDENTIALS_HINT}") from None
+    except ParamValidationError:  # before anything is asked
+        raise ObjectStoreError(
+            f"{place}: no bucket can be called that. Names of buckets consist of small letters, digits, dots and hyphens. "
+            "Correct the name"
+        ) from None
     except (EndpointConnectionError, HTTPClientError) as error:
         raise ObjectStoreError(f"{place}: {error}. Check AWS_ENDPOINT_URL_S3, AWS_REGION and the network") from error
     except OSError as error:

@@ -75,7 +75,7 @@ class FeaturizationParameters(Parameters):
 
     Attributes:
         backbone: Name of the network.
-        weights: `imagenet`, or a file.
+        weights: `imagenet`, or a file, which may be on S3.
         input_size: Side of the square that photos are squashed to, in pixels; None for the network's own size.
         engine: What runs the network; `auto` is read as that of this machine.
         precision: Arithmetic of the inference; `f32` gives the notebook's numbers, the others are faster and less exact.
