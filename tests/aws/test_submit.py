@@ -428,7 +428,7 @@ def test_options_that_cannot_be_read_are_refused_as_by_kedro(arguments: str, dis
 def test_an_engine_that_the_nodes_cannot_run_is_refused(dist: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("botocore.client.BaseClient._make_api_call", pytest.fail)
     shutil.copy(dist / "environment-x86_64.tar.gz", dist / "environment-aarch64.tar.gz")
-    result = invoke(options("j-1", dist, "--machine", "aarch64"))
+    result = invoke(options("j-1", dist, "--machine", "aarch64", "--params", "featurization.engine=openvino"))
     assert result.exit_code == 1, result.output
     assert_is_one_screen(result.output, "featurization.engine=openvino does not run on EMR's nodes of aarch64")
     result = invoke(options("j-1", dist, "--machine", "aarch64", "--pipelines", "reduction", "--dry-run"))

@@ -196,7 +196,7 @@ def test_a_submit_takes_a_network_on_s3_and_knows_its_fingerprint(networks: Pref
     monkeypatch.chdir(PROJECT)
     given = {"backbone": "onnx", "weights": f"{networks.uri}/own.onnx"}
     roots = {"images_root": f"{networks.uri}/images", "output_root": f"{networks.uri}/output"}
-    _, fingerprint = _read_conf({**roots, "featurization": given}, None)
+    _, fingerprint = _read_conf({**roots, "featurization": given}, None, "x86_64")
     with KedroSession.create(runtime_params={"featurization": given}) as session:
         context = session.load_context()  # type: ignore[attr-defined]
     assert fingerprint == context.params["featurization"].network.fingerprint()
