@@ -30,11 +30,12 @@ def photos(tmp_path: Path) -> Path:
     return tmp_path / "photos"
 
 
-def test_features_are_what_the_network_in_the_file_computes(photos: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("engine", ["openvino", "onnxruntime"])
+def test_features_are_what_the_network_in_the_file_computes(engine: str, photos: Path, tmp_path: Path) -> None:
     model, file = vit(), tmp_path / "vit.onnx"
     file.write_bytes(model.SerializeToString())
     contract = {"normalisation": "clip", "resize": "crop", "interpolation": "bilinear", "pooling": 0}
-    featurization = {"backbone": "onnx", "weights": str(file), "network_file": contract}
+    featurization = {"backbone": "onnx", "weights": str(file), "network_file": contract, "engine": engine}
     outputs = run_project(photos, Outputs(tmp_path / "output"), featurization=featurization)
     stored = outputs.stored_photos()
     pixels = np.stack(
