@@ -98,7 +98,7 @@ def check(pipeline: str, **roots: str) -> None:
     context = load_context(**roots)
     catalog = context.config_loader["catalog"]
     is_photo = glob_to_regex(catalog["images"]["load_args"]["pathGlobFilter"])
-    check_photos(pipelines[pipeline], places(context, catalog), is_photo)
+    check_photos(pipelines[pipeline], places(context), is_photo)
 
 
 @pytest.mark.parametrize("pipeline", ["__default__", "ingestion", "featurization", "project"])

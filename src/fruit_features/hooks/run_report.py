@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from kedro.framework.hooks import hook_impl
 
-from fruit_features.hooks.places import places
+from fruit_features.hooks.places import catalog_entries, places
 from fruit_features.photos.tree import is_hidden, kind_of_other
 from fruit_features.pipelines.reporting.run_record import RunRecord
 from fruit_features.terminal import summary
@@ -47,9 +47,9 @@ class RunReportHooks:
     def after_context_created(self, context: KedroContext) -> None:
         """Keep the parameters for the report, and where its tables lie."""
         self._parameters = context.config_loader["parameters"]
-        catalog = context.config_loader["catalog"]
+        catalog = catalog_entries(context)
         self._places = {name: catalog[name]["filepath"] for name in _PLACES_SHOWN}
-        self._metadata = _name_below(places(context, catalog))
+        self._metadata = _name_below(places(context))
 
     @hook_impl
     def before_pipeline_run(self, run_params: dict[str, Any], catalog: CatalogProtocol[str, Any]) -> None:

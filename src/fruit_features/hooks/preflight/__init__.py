@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from kedro.framework.hooks import hook_impl
 
-from fruit_features.hooks.places import places
+from fruit_features.hooks.places import catalog_entries, places
 from fruit_features.hooks.preflight.buckets import check_buckets
 from fruit_features.hooks.preflight.metadata import check_metadata, check_place_of_metadata
 from fruit_features.hooks.preflight.photos import check_photos
@@ -39,8 +39,8 @@ class PreflightHooks:
             ValueError: The catalog reads another table of labels than the parameters name.
 
         """
-        catalog = context.config_loader["catalog"]
-        self._places = places(context, catalog)
+        catalog = catalog_entries(context)
+        self._places = places(context)
         self._is_photo = glob_to_regex(catalog["images"]["load_args"]["pathGlobFilter"])
         self._parameters = context.params["featurization"]
         check_place_of_metadata(catalog, context.params["ingestion"])

@@ -18,7 +18,7 @@ from kedro.io import DatasetError
 
 from fruit_features.datasets.identity import Identifiable
 from fruit_features.hooks.parameters import FORCE
-from fruit_features.hooks.places import places
+from fruit_features.hooks.places import catalog_entries, places
 from fruit_features.hooks.up_to_date.decision import RunState, is_whole_mission, why_run
 from fruit_features.hooks.up_to_date.session import UpToDate, may_end_early
 from fruit_features.hooks.up_to_date.software import identify_software
@@ -155,9 +155,8 @@ class _Run:
     _saved: dict[str, Snapshot | None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        config = self.context.config_loader
-        self._entries: dict[str, Any] = config["catalog"]
-        self._places = places(self.context, self._entries)
+        self._entries = catalog_entries(self.context)
+        self._places = places(self.context)
         self._settings = {**self._read_settings(), **_IMPORTED_SOFTWARE}
         outputs = {name for name in self.pipeline.all_outputs() if not self._is_in_memory(name)} | {_REPORT}
         # A dataset without a place makes a place that cannot be looked at, and so the run is never up to date.
