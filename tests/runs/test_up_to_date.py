@@ -232,6 +232,7 @@ CHANGES: dict[str, Callable[[Place], object]] = {
     "a photo is touched": lambda place: os.utime(place.photos / "Pear" / "0.jpg"),
     "a photo is another": lambda place: (place.photos / "Pear" / "0.jpg").write_bytes(encoded(fruit("Pear", 77), "JPEG")),
     "a photo is added": lambda place: shutil.copy2(place.photos / "Pear" / "0.jpg", place.photos / "Pear" / "new.jpg"),
+    "a file that is no photo is added, which the report counts": lambda place: (place.photos / "notes.txt").touch(),
     "a photo is removed": lambda place: (place.photos / "Pear" / "0.jpg").unlink(),
     "a photo has another label": lambda place: (place.photos / "Pear").rename(place.photos / "Quince"),
     "the table of labels is edited": lambda place: _edit_in_place(place.root / "labels.csv"),

@@ -46,10 +46,11 @@ class _Listing:
     errors: list[str | None] = field(default_factory=list)
 
     def identify(self) -> str:
-        """Describe the listing: how many photos there are, and the SHA-256 of all that is known of them."""
+        """Describe the listing: the number of photos, and the SHA-256 of all that is known of them and of what is left out."""
         digest = hashlib.sha256()
         for photo in zip(self.paths, self.lengths, self.modified, self.errors, strict=True):
             digest.update(f"{photo}\n".encode())
+        digest.update(f"{sorted(self.left_out.items())}".encode())
         return f"{len(self.paths)} photos, {digest.hexdigest()}"
 
 
@@ -79,7 +80,7 @@ class PhotoFolderDataset(SparkDatasetV2):  # type: ignore[misc]
     _identified: _Listing | None = None
 
     def identify(self) -> str | None:
-        """List the photos, and say which these are, by path, length, time of modification and error; None where Spark lists.
+        """List the photos, and say which these are, and how much is left out; None where Spark lists.
 
         The next load takes this listing, so that a run does not list twice.
         """

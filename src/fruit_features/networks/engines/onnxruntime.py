@@ -33,6 +33,10 @@ _OPSET: Final = 18
 
 _CPU: Final = "CPUExecutionProvider"
 _CUDA: Final = "CUDAExecutionProvider"
+_EXACT_WITHOUT_VNNI: Final = ("session.x64quantprecision", "1")
+"""On x86-64 processors without VNNI, sums of products of uint8 and int8 overflow unless this is set (see
+onnxruntime_session_options_config_keys.h): features of MobileNetV2 came out with a cosine of 0.8 to the right ones."""
+
 _ERRORS_ALONE: Final = 3
 
 _ELEMENTS: Final = {"float": "f32", "float16": "f16", "bfloat16": "bf16", "double": "f64", "bool": "boolean"}
@@ -71,7 +75,7 @@ class OnnxRuntime(Engine):
     def quantize(self, files: Mapping[str, bytes], photos: NDArray[np.uint8]) -> dict[str, bytes]:
         """Quantise by ONNX Runtime's static quantisation, with a scale for each channel of the weights.
 
-        Activations are int8, which ARM's kernels want; on x86-64, ONNX Runtime makes uint8 of them when it loads the network.
+        Activations are uint8 and weights int8: on x86-64 with VNNI, twice as fast as with both int8, and nearly as exact.
         """
         from onnxruntime import quantization
         from onnxruntime.quantization.shape_inference import quant_pre_process
@@ -97,7 +101,7 @@ class OnnxRuntime(Engine):
                     Calibration(),
                     quant_format=quantization.QuantFormat.QDQ,
                     per_channel=True,
-                    activation_type=quantization.QuantType.QInt8,
+                    activation_type=quantization.QuantType.QUInt8,
                     weight_type=quantization.QuantType.QInt8,
                 )
             return {NETWORK: made.read_bytes()}
@@ -117,6 +121,7 @@ class OnnxRuntime(Engine):
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.log_severity_level = _ERRORS_ALONE
         options.add_free_dimension_override_by_name(onnx_graphs.BATCH, batch_size)
+        options.add_session_config_entry(*_EXACT_WITHOUT_VNNI)
         available = onnxruntime.get_available_providers()
         providers = [one for one in self.providers if (one if isinstance(one, str) else one[0]) in available]
         return onnxruntime.InferenceSession(network.files[NETWORK], options, providers=providers)
