@@ -118,7 +118,8 @@ def _rows_of(batch: pa.RecordBatch) -> NDArray[Any]:
     vectors = batch.column("vector")
     if pa.types.is_binary(vectors.type):
         return np.frombuffer(b"".join(vectors.to_pylist()), np.uint8).reshape(len(batch), -1)
-    return vectors.flatten().to_numpy(zero_copy_only=False).reshape(len(batch), -1)
+    rows: NDArray[Any] = vectors.flatten().to_numpy(zero_copy_only=False).reshape(len(batch), -1)
+    return rows
 
 
 def _pack_blocks(batches: Iterable[pa.RecordBatch], layout: _Layout) -> Iterator[pa.RecordBatch]:
