@@ -32,6 +32,8 @@ _MAX_BLOCK_BYTES = 2**19
 
 _MAX_BLOCK_ROWS = 1024
 
+_NUMBERS = pa.list_(pa.float32())
+
 _BLOCKS_SCHEMA = "start bigint, paths array<string>, rows binary"
 
 
@@ -110,7 +112,8 @@ def _find_ranges(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
             lows.append(rows.min(axis=0))
             highs.append(rows.max(axis=0))
     if lows:
-        yield pa.RecordBatch.from_pydict({"low": [np.min(lows, axis=0)], "high": [np.max(highs, axis=0)]})
+        corners = {"low": [np.min(lows, axis=0)], "high": [np.max(highs, axis=0)]}
+        yield pa.RecordBatch.from_pydict({name: pa.array(corner, _NUMBERS) for name, corner in corners.items()})
 
 
 def _rows_of(batch: pa.RecordBatch) -> NDArray[Any]:

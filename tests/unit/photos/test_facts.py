@@ -86,7 +86,9 @@ def test_measures_of_grey_levels_are_those_of_numpy() -> None:
     neighbours = padded[:-2, 1:-1] + padded[2:, 1:-1] + padded[1:-1, :-2] + padded[1:-1, 2:]
     assert sharpness == pytest.approx((neighbours - 4 * padded[1:-1, 1:-1]).var(), rel=1e-4)
     means = luma.reshape(16, 7, 16, 7).mean(axis=(1, 3))
-    np.testing.assert_allclose(np.frombuffer(thumbnail, np.uint8).reshape(16, 16), means, atol=0.52)  # Pillow rounds a little otherwise
+    np.testing.assert_allclose(
+        np.frombuffer(thumbnail, np.uint8).reshape(16, 16), means, atol=0.52
+    )  # Pillow rounds a little otherwise
 
 
 @pytest.mark.parametrize("side", [32, 96, 224, 260, 512])

@@ -19,13 +19,13 @@ from fruit_features.pipelines.findings.tables import (
     as_arrow,
     count_kinds,
     describe_copies,
+    disarm_formulas,
     findings_table,
     rank_findings,
 )
 from fruit_features.spark import neighbours as searching
 from fruit_features.spark.feature_store import components_of
 from fruit_features.spark.sampling import is_sampled
-from fruit_features.spark.spreadsheet import FORMULA
 
 
 def find_neighbours(pca_features: DataFrame, parameters: FindingsParameters) -> DataFrame:
@@ -39,7 +39,7 @@ def find_neighbours(pca_features: DataFrame, parameters: FindingsParameters) -> 
         path, rank (int, from 1), neighbour (path), distance (float).
 
     """
-    photos = pca_features.select("path", F.array(*components_of(pca_features)).alias("vector"))
+    photos = pca_features.select("path", F.array(*components_of(pca_features)).cast("array<float>").alias("vector"))
     searched = photos if parameters.enabled else photos.limit(0)
     return searching.find_neighbours(searched, parameters.n_neighbours, parameters.metric)
 
@@ -162,8 +162,7 @@ def collect_findings(
     ]
     found = rank_findings(photos, copies, label_issues, pd.concat(odd), nearest)
     table = featurized_photos.sparkSession.createDataFrame(as_arrow(found))
-    for_people = found.replace({r"^(?=" + FORMULA + ")": "'"}, regex=True) if parameters.escape_formulas else found
-    return table.coalesce(1), for_people, count_kinds(found)
+    return table.coalesce(1), disarm_formulas(found) if parameters.escape_formulas else found, count_kinds(found)
 
 
 def _score_photos(photos: pd.DataFrame, farthest: pd.DataFrame, threshold: float) -> dict[str, NDArray[np.float64]]:

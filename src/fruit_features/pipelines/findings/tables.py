@@ -9,6 +9,7 @@ import pandas as pd
 import pyarrow as pa
 
 from fruit_features.analysis.copies import group_copies
+from fruit_features.spark.spreadsheet import FORMULA
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -62,9 +63,13 @@ def describe_copies(paths: pd.Series, first_of_content: pd.Series, pairs: pd.Dat
     of_near = 1 - described["path"].map(closest) / (max_distance or 1.0)
     is_exact = pd.Series(first_of_content.to_numpy() != paths.to_numpy())
     is_near = ~is_exact & (described["group"] != described["path"])
-    described["kind"] = is_exact.map({True: "exact_duplicate"}).fillna(is_near.map({True: "near_duplicate"}))
-    described["compared_with"] = first_of_content.where(is_exact).fillna(described["group"].where(is_near))
-    described["score"] = is_exact.map({True: 1.0}).fillna(of_near.where(is_near))
+    described["kind"] = pd.Series(np.where(is_exact, "exact_duplicate", "near_duplicate"), dtype=object).where(
+        is_exact | is_near
+    )
+    described["compared_with"] = described["group"].where(is_near)
+    described.loc[is_exact, "compared_with"] = first_of_content[is_exact]
+    described["score"] = of_near.where(is_near)
+    described.loc[is_exact, "score"] = 1.0
     return described[described.groupby("group")["path"].transform("size") > 1].reset_index(drop=True)
 
 
@@ -122,6 +127,12 @@ def as_arrow(findings: pd.DataFrame) -> pa.Table:
     """Give the table of findings the types that it has whether there are findings or not; what is missing is null."""
     schema = pa.schema([(name, _TYPES.get(name, pa.string())) for name in FINDINGS])
     return pa.Table.from_pandas(findings, schema, preserve_index=False)
+
+
+def disarm_formulas(findings: pd.DataFrame) -> pd.DataFrame:
+    """Put an apostrophe where a spreadsheet would see a formula."""
+    names = findings.select_dtypes(object).columns
+    return findings.assign(**{name: findings[name].str.replace(f"^(?={FORMULA})", "'", regex=True) for name in names})
 
 
 def count_kinds(findings: pd.DataFrame) -> dict[str, int]:
