@@ -40,7 +40,13 @@ N_ODD = 5
 
 STEPS = ("find_neighbours", "find_copies", "find_label_issues", "collect_findings")
 COPIES_THAT_ARE_SOUGHT = ("jpeg", "resize")
-DISTANCES = (0.6, 0.8, 1.0, 1.1, 1.2, 1.3, 1.5, 2.0)
+MIN_PRECISION = 0.9
+"""Of near duplicates: what a person has to look through in vain is less than a tenth."""
+
+DEFAULT_DISTANCE = 0.8
+"""Of `findings.max_copy_distance`."""
+
+DISTANCES = (0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.3, 1.5, 2.0)
 RATIOS = (0.2, 0.3, 0.35, 0.4, 0.45, 0.5, 0.6, 0.8)
 
 
@@ -144,9 +150,11 @@ def plant(images: Path, foreign: Path, photos: Path, labels_file: Path) -> list[
     return listed
 
 
-def run(photos: Path, labels_file: Path, output: Path) -> None:
-    """Run the project, with the network of the demo."""
+def run(photos: Path, labels_file: Path, output: Path, pipelines: str = "") -> None:
+    """Run the project, with the network of the demo; or some of its pipelines, on the tables that a run has left."""
     command = kedro_run(photos, output, env="demo")
+    if pipelines:
+        command.insert(-1, f"--pipelines={pipelines}")
     command[-1] += f",ingestion.metadata={labels_file}"
     subprocess.run(command, cwd=PROJECT, check=True, env=os.environ | QUIET)
 
@@ -254,28 +262,28 @@ def read_thumbnails(listed: list[Photo], output: Path) -> Thumbnails:
     )
 
 
-def score_limits(thumbnails: Thumbnails, max_distance: float, max_ratio: float) -> tuple[float, float, float]:
-    """Return recall (of JPEGs and resized copies), precision and their harmonic mean, with these limits."""
+def score_limits(thumbnails: Thumbnails, max_distance: float, max_ratio: float) -> tuple[float, float]:
+    """Return recall, of JPEGs and resized copies, and precision with these limits."""
     are_copies = thumbnails.candidates.are_copies(max_distance, max_ratio)
     recall = float(are_copies[thumbnails.is_sought].sum()) / thumbnails.n_sought
     precision = float(thumbnails.is_planted[are_copies].mean()) if are_copies.any() else 0.0
-    return recall, precision, 2 * recall * precision / ((recall + precision) or 1.0)
+    return recall, precision
 
 
 def choose_limits(thumbnails: Thumbnails) -> tuple[float, float]:
-    """Choose the limits with the largest harmonic mean; of equal ones, those in the middle."""
-    scores = {limits: score_limits(thumbnails, *limits)[2] for limits in itertools.product(DISTANCES, RATIOS)}
-    best = [limits for limits, score in scores.items() if score == max(scores.values())]
-    return best[len(best) // 2]
+    """Choose the limits with the greatest recall, of those that are precise enough; of equal ones, the strictest."""
+    scores = {limits: score_limits(thumbnails, *limits) for limits in itertools.product(DISTANCES, RATIOS)}
+    precise = {limits: recall for limits, (recall, precision) in scores.items() if precision >= MIN_PRECISION}
+    return max(precise, key=lambda limits: (precise[limits], -limits[0], -limits[1]))
 
 
 def judge_limits(sets: dict[str, Thumbnails]) -> list[dict[str, Any]]:
     """Choose limits on each set, and judge them and the defaults on every set."""
     chosen = {f"chosen on {name}": choose_limits(thumbnails) for name, thumbnails in sets.items()}
-    chosen["the defaults"] = (1.2, rules.MAX_RATIO)
+    chosen["the defaults"] = (DEFAULT_DISTANCE, rules.MAX_RATIO)
     rows = []
     for (origin, limits), (name, thumbnails) in itertools.product(chosen.items(), sets.items()):
-        recall, precision, _ = score_limits(thumbnails, *limits)
+        recall, precision = score_limits(thumbnails, *limits)
         rows.append(
             {
                 "limits": origin,
@@ -295,14 +303,17 @@ def main() -> None:
     parser.add_argument("--images", type=Path, nargs=2, required=True, help="Two folders of labelled photos.")
     parser.add_argument("--scratch", type=Path, required=True, help="Is emptied.")
     parser.add_argument("--out", type=Path, default=BENCHMARKS / "findings.json")
+    parser.add_argument("--again", action="store_true", help="Only look for findings anew, in what a run has left there.")
     arguments = parser.parse_args()
-    shutil.rmtree(arguments.scratch, ignore_errors=True)
+    if not arguments.again:
+        shutil.rmtree(arguments.scratch, ignore_errors=True)
     sets: dict[str, Any] = {}
     thumbnails = {}
     for images, foreign in (arguments.images, arguments.images[::-1]):
         scratch = arguments.scratch.resolve() / images.name
+        shutil.rmtree(scratch / "photos", ignore_errors=True)
         listed = plant(images, foreign, scratch / "photos", scratch / "labels.csv")
-        run(scratch / "photos", scratch / "labels.csv", scratch / "data")
+        run(scratch / "photos", scratch / "labels.csv", scratch / "data", "findings" if arguments.again else "")
         seconds = read_report(scratch / "data")["seconds_per_node"]
         sets[images.name] = {
             "photos": len(listed),

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 N_NEIGHBOURS: Final = 3
 """The nearest thumbnails that are looked at. The last of them tells how far apart photos are here that are no copies."""
 
-MAX_RATIO: Final = 0.4
+MAX_RATIO: Final = 0.5
 """Copies are nearer to each other than this share of the distance to the third nearest thumbnail of either."""
 
 SURE_DISTANCE: Final = 0.5

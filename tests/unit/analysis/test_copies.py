@@ -21,8 +21,8 @@ def is_copy(distance: float, surroundings: tuple[float, float] = (9, 9), contras
     [
         (1.0, (9, 9), True),
         (1.3, (9, 9), False),  # too far, however lonely
-        (1.0, (2, 9), False),  # one of them has others that are about as near: a frame of a film
-        (1.0, (9, 2), False),
+        (1.0, (1.5, 9), False),  # one of them has others that are about as near: a frame of a film
+        (1.0, (9, 1.5), False),
         (1.0, (np.inf, np.inf), True),  # there are no three others
         (0.5, (0.6, 0.6), True),  # no farther than rounding takes it
     ],
