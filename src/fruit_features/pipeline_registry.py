@@ -9,6 +9,7 @@ from fruit_features.pipelines.export.pipeline import create_pipeline as create_e
 from fruit_features.pipelines.featurization.pipeline import create_compaction_pipeline as create_compaction
 from fruit_features.pipelines.featurization.pipeline import create_pipeline as create_featurization
 from fruit_features.pipelines.featurization.pipeline import create_vacuum_pipeline as create_vacuum
+from fruit_features.pipelines.findings.pipeline import create_pipeline as create_findings
 from fruit_features.pipelines.ingestion.pipeline import create_pipeline as create_ingestion
 from fruit_features.pipelines.reduction.pipeline import create_pipeline as create_reduction
 from fruit_features.pipelines.reporting.pipeline import create_pipeline as create_reporting
@@ -24,17 +25,19 @@ _LISTING_OF_A_VACUUM = {
 def register_pipelines() -> dict[str, Pipeline]:
     """Return the stages by name, what is composed of them (the default run, `project`), and what is run on request."""
     ingestion, featurization = create_ingestion(), create_featurization()
-    reduction, export, reporting = create_reduction(), create_export(), create_reporting()
+    reduction, export = create_reduction(), create_export()
+    findings, reporting = create_findings(), create_reporting()
     return {
         "ingestion": ingestion,
         "featurization": featurization,
         "reduction": reduction,
         "export": export,
+        "findings": findings,
         "reporting": reporting,
         "project": ingestion + create_featurization(for_saved_model=True) + export,
         "embeddings": create_embeddings_pipeline(),
         "features": create_features_pipeline(),
         "compact": create_compaction(),
         "vacuum": Pipeline(ingestion, outputs=_LISTING_OF_A_VACUUM) + create_vacuum(),
-        "__default__": ingestion + featurization + reduction + export + reporting,
+        "__default__": ingestion + featurization + reduction + export + findings + reporting,
     }

@@ -19,12 +19,13 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.usefixtures("spark")
 
-STAGES = ("ingestion", "featurization", "reduction", "export", "reporting")
+STAGES = ("ingestion", "featurization", "reduction", "export", "findings", "reporting")
 
 OF_THE_RUN = {
     "04_feature/.lock",
     "06_models/.lock",
     "06_models/.sha256",
+    "07_model_output/.sha256",
     "08_reporting/.sha256",
     "08_reporting/last_complete_run.json",
     "08_reporting/run_report.json",

@@ -51,6 +51,16 @@ def test_another_copy_of_a_photo_is_nearest_to_it(full_run: Outputs, photo_tree:
     assert look(full_run, copy, "--top", "1").output.splitlines()[-1].endswith(f"file:{known}")
 
 
+def test_distance_may_be_that_of_directions(full_run: Outputs, photo_tree: PhotoTree) -> None:
+    photo = photo_tree.root / "Pear" / "00.jpg"
+    result = look(full_run, photo, "--top", "3", "--metric", "cosine")
+    assert result.exit_code == 0, result.output
+    lines = [line.split(maxsplit=1) for line in result.output.splitlines() if re.match(r" +\d", line)]
+    assert lines[0][1].endswith(f"file:{photo}")
+    assert float(lines[0][0]) == pytest.approx(0, abs=1e-3)
+    assert all(0 <= float(distance) <= 2 for distance, _ in lines)
+
+
 def test_a_page_shows_the_photo_and_its_neighbours(full_run: Outputs, photo_tree: PhotoTree, tmp_path: Path) -> None:
     page = tmp_path / "page.html"
     assert look(full_run, photo_tree.root / "Pear" / "00.jpg", "--top", "5", "--html", str(page)).exit_code == 0

@@ -20,7 +20,7 @@ CARE_OF_THE_STORE = {
     "rewritten_features": {"compact_store", "vacuum_store"},
     "rewritten_photos": {"compact_index", "vacuum_store"},
 }
-STAGES = ("ingestion", "featurization", "reduction", "export", "reporting")
+STAGES = ("ingestion", "featurization", "reduction", "export", "findings", "reporting")
 
 
 @pytest.fixture(scope="module")

@@ -1,1 +1,1 @@
-"""What is computed from features, by numpy and scikit-learn alone: components, how well labels are told apart, neighbours."""
+"""What is computed from features and facts, without Spark: components, neighbours, separability of labels, findings."""

@@ -1,30 +1,62 @@
-"""Nearest neighbours in the space of a reduction's columns."""
+"""Nearest neighbours: of one point, and of every photo, by products of blocks of rows.
+
+Distances between all photos are computed on integers: coordinates are rounded to a grid that is as fine as floats allow while
+every sum of products stays exact. So a distance is the same whatever the blocks, the order of their rows and the processor,
+and photos that are equally far are told apart by their paths, not by rounding.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 import numpy as np
 
 if TYPE_CHECKING:
     import pandas as pd
-    from numpy.typing import ArrayLike
+    from numpy.typing import ArrayLike, NDArray
+
+    Rows = NDArray[np.floating[Any]] | NDArray[np.integer[Any]]
+
+Metric = Literal["euclidean", "cosine"]
+"""Cosine distance is 1 - cos: 0 for the same direction, 1 for a right angle, 2 for opposite directions."""
+
+METRICS: Final[tuple[str, ...]] = get_args(Metric)
+
+_EXACT_BITS: Final = {np.dtype(np.float64): 53, np.dtype(np.float32): 24}
+"""Integers of up to this many bits are exact in these types, and so are their sums and products."""
+
+_BITS_OF_BYTES = 7
+"""Bits of a byte from which 128 has been subtracted, without its sign."""
+
+_MAX_CANDIDATES = 4
+"""Times the number of neighbours wanted: where a block offers more, a partial sort chooses among them."""
+
+_N_COLUMNS = (256, 1024, 4096)
+"""Columns of the products that are looked at together: a few first, as what they offer rules most of the others out."""
+
+_FAR = np.iinfo(np.int64).max
 
 
-def nearest_photos(point: ArrayLike, photos: pd.DataFrame, top: int) -> pd.DataFrame:
+def nearest_photos(point: ArrayLike, photos: pd.DataFrame, top: int, metric: Metric = "euclidean") -> pd.DataFrame:
     """Find the photos nearest to a point of their space; a photo that lies there is itself among them.
 
     Args:
         point: Coordinates, (k,).
         photos: path, label, split if there is one, and k columns of coordinates.
         top: How many.
+        metric: How distance is measured.
 
     Returns:
-        path, label, distance (Euclidean); nearest first.
+        path, label, distance; nearest first.
 
     """
-    coordinates = coordinates_of(photos).to_numpy(np.float64)
-    distances = np.linalg.norm(coordinates - np.asarray(point, np.float64), axis=1)
+    coordinates, centre = coordinates_of(photos).to_numpy(np.float64), np.asarray(point, np.float64)
+    if metric == "cosine":
+        products = _on_sphere(coordinates) @ _on_sphere(centre[np.newaxis])[0]
+        distances = 1 - np.clip(products, -1, 1)
+    else:
+        distances = np.linalg.norm(coordinates - centre, axis=1)
     nearest = np.argsort(distances, kind="stable")[:top]
     return photos.iloc[nearest][["path", "label"]].assign(distance=distances[nearest]).reset_index(drop=True)
 
@@ -32,3 +64,157 @@ def nearest_photos(point: ArrayLike, photos: pd.DataFrame, top: int) -> pd.DataF
 def coordinates_of(photos: pd.DataFrame) -> pd.DataFrame:
     """Leave out the columns by which people know photos."""
     return photos.drop(columns=["path", "label", "split"], errors="ignore")
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Places rows on a grid of integers, on which squared distances are exact.
+
+    Attributes:
+        metric: How distance is measured.
+        centre: float64 (n_columns,), which is subtracted first.
+        step: What 1 on the grid is worth.
+        dtype: Type of floats in which all sums of products on this grid are exact.
+
+    """
+
+    metric: Metric
+    centre: NDArray[np.float64]
+    step: float
+    dtype: np.dtype[Any]
+
+    @classmethod
+    def between(cls, low: ArrayLike, high: ArrayLike, metric: Metric = "euclidean") -> Grid:
+        """Make the finest grid for rows between two corners.
+
+        Args:
+            low: The least number of every column, (n_columns,).
+            high: The greatest.
+            metric: How distance is measured. Rows are scaled to length 1 for cosine, so their range does not matter.
+
+        """
+        low, high = np.asarray(low, np.float64), np.asarray(high, np.float64)
+        dtype = np.dtype(np.float64)
+        if metric == "cosine":
+            n_columns, centre, reach = len(low) + 1, np.zeros(len(low) + 1), 1.0
+        else:
+            n_columns, centre, reach = len(low), (low + high) / 2, float(((high - low) / 2).max(initial=0.0))
+        # The largest sum is |q|^2 + |r|^2 + 2 |q r|: four times n_columns squares.
+        n_bits = (_EXACT_BITS[dtype] - 2 - int(np.ceil(np.log2(max(n_columns, 1))))) // 2
+        # A power of two, with the centre a multiple of it: what is equally far as floats is so on the grid.
+        step = 2.0 ** np.ceil(np.log2((reach or 1.0) / (2**n_bits - 1)))
+        return cls(metric, np.rint(centre / step) * step, float(step), dtype)
+
+    @classmethod
+    def of_bytes(cls, n_columns: int) -> Grid:
+        """Make the grid for rows of bytes: they are integers, of which few are exact in float32, which is twice as fast."""
+        bits = 2 + 2 * _BITS_OF_BYTES + int(np.ceil(np.log2(n_columns)))
+        narrow, wide = np.dtype(np.float32), np.dtype(np.float64)
+        centre = np.full(n_columns, 2.0**_BITS_OF_BYTES)
+        return cls("euclidean", centre, 1.0, narrow if bits <= _EXACT_BITS[narrow] else wide)
+
+    def place(self, rows: Rows) -> NDArray[Any]:
+        """Round rows, (n_rows, n_columns), to whole numbers, as floats of `dtype`."""
+        values = rows.astype(np.float64)
+        if self.metric == "cosine":
+            values = _on_sphere(values)
+        return np.rint((values - self.centre) / self.step).astype(self.dtype)
+
+    def distances(self, squares: NDArray[Any]) -> NDArray[np.float32]:
+        """Turn squared distances on the grid into distances of the metric."""
+        squared = squares.astype(np.float64) * self.step**2
+        return (squared / 2 if self.metric == "cosine" else np.sqrt(squared)).astype(np.float32)
+
+
+class NearestRows:
+    """The nearest rows to each row of a block, of all rows that have been shown so far.
+
+    Args:
+        rows: The block, on a grid, (n_rows, n_columns).
+        start: Number of its first row, of all rows in the order of their paths.
+        n_neighbours: How many are kept.
+
+    Attributes:
+        squares: Squared distances on the grid, (n_rows, n_neighbours), nearest first; infinite where there is none.
+        numbers: The neighbours' numbers; of those that are equally far, the lower one comes first.
+        names: What they were called when they were shown.
+
+    """
+
+    def __init__(self, rows: NDArray[Any], start: int, n_neighbours: int) -> None:
+        n_rows = len(rows)
+        self._start = start
+        # Squared distances become one product of matrices: (-2 q, |q|^2, 1) . (r, 1, |r|^2).
+        squared = (rows * rows).sum(axis=1, keepdims=True, dtype=rows.dtype)
+        self._rows = np.hstack([-2 * rows, squared, np.ones_like(squared)])
+        self.squares = np.full((n_rows, n_neighbours), np.inf, rows.dtype)
+        self.numbers = np.full((n_rows, n_neighbours), _FAR, np.int64)
+        self.names = np.full((n_rows, n_neighbours), None, object)
+
+    def show(self, others: NDArray[Any], start: int, names: NDArray[np.object_]) -> None:
+        """Look among other rows, or the same ones, for nearer neighbours; no row is its own neighbour.
+
+        Args:
+            others: On the same grid, (n_others, n_columns).
+            start: Number of the first of them.
+            names: What they are called, (n_others,).
+
+        """
+        squared = (others * others).sum(axis=1, keepdims=True, dtype=others.dtype)
+        columns = np.hstack([others, np.ones_like(squared), squared])
+        begin = 0
+        while begin < len(others):
+            is_first = not np.isfinite(self.squares[:, -1]).all()
+            end = begin + _N_COLUMNS[0 if is_first else 1 if begin < _N_COLUMNS[1] else 2]
+            self._look_at(columns[begin:end], start + begin, names[begin:end])
+            begin = end
+
+    def _look_at(self, columns: NDArray[Any], start: int, names: NDArray[np.object_]) -> None:
+        squares = self._rows @ columns.T
+        itself = np.arange(self._start, self._start + len(squares)) - start
+        is_here = (itself >= 0) & (itself < len(columns))
+        squares[np.flatnonzero(is_here), itself[is_here]] = np.inf
+        is_near = squares <= self.squares[:, -1:]
+        n_neighbours = self.squares.shape[1]
+        crowded = np.flatnonzero(np.count_nonzero(is_near, axis=1) > _MAX_CANDIDATES * n_neighbours)
+        if len(crowded):
+            is_near[crowded] = _choose_nearest(squares[crowded], n_neighbours)
+        is_near &= np.isfinite(squares)
+        rows, places = np.nonzero(is_near)
+        if len(rows):
+            self._merge(rows, squares[rows, places], start + places, names[places])
+
+    def _merge(
+        self, rows: NDArray[np.intp], squares: NDArray[Any], numbers: NDArray[np.int64], names: NDArray[np.object_]
+    ) -> None:
+        """Keep the nearest of those that were kept and of these, of which `rows` says whose neighbours they may be."""
+        changed = np.unique(rows)
+        n_neighbours = self.squares.shape[1]
+        all_rows = np.concatenate([np.repeat(changed, n_neighbours), rows])
+        all_squares = np.concatenate([self.squares[changed].ravel(), squares])
+        all_numbers = np.concatenate([self.numbers[changed].ravel(), numbers])
+        all_names = np.concatenate([self.names[changed].ravel(), names])
+        order = np.lexsort((all_numbers, all_squares, all_rows))
+        sorted_rows = all_rows[order]
+        place = np.arange(len(order)) - np.searchsorted(sorted_rows, sorted_rows)
+        kept = order[place < n_neighbours]
+        for table, values in ((self.squares, all_squares), (self.numbers, all_numbers), (self.names, all_names)):
+            table[changed] = values[kept].reshape(len(changed), n_neighbours)
+
+
+def _choose_nearest(squares: NDArray[Any], n_wanted: int) -> NDArray[np.bool_]:
+    """Mark in each row the least numbers; of equal ones, the first."""
+    if squares.shape[1] <= n_wanted:
+        return np.ones(squares.shape, bool)
+    limit = np.partition(squares, n_wanted - 1, axis=1)[:, n_wanted - 1 : n_wanted]
+    is_less, is_equal = squares < limit, squares == limit
+    n_missing = n_wanted - np.count_nonzero(is_less, axis=1, keepdims=True)
+    chosen: NDArray[np.bool_] = is_less | (is_equal & (np.cumsum(is_equal, axis=1) <= n_missing))
+    return chosen
+
+
+def _on_sphere(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Scale rows to length 1. One more column is 1 for rows of zeros, which have no direction: they are 1 from all others."""
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    is_zero = lengths == 0
+    return np.hstack([rows / np.where(is_zero, 1.0, lengths), is_zero.astype(np.float64)])

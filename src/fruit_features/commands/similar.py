@@ -11,7 +11,7 @@ import click
 import numpy as np
 from kedro.framework.cli.utils import _split_params, env_option
 
-from fruit_features.analysis.neighbours import coordinates_of, nearest_photos
+from fruit_features.analysis.neighbours import METRICS, coordinates_of, nearest_photos
 from fruit_features.commands.command import OneScreenCommand
 from fruit_features.pages import render_page
 from fruit_features.photos.errors import ImageError
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from fruit_features.analysis.neighbours import Metric
     from fruit_features.analysis.reduction import Reduction
     from fruit_features.networks.network import Network, StoredNetwork
     from fruit_features.photos.imaging import Decoding
@@ -43,10 +44,11 @@ class _Picture:
 @click.command(cls=OneScreenCommand)
 @click.argument("photo", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--top", type=click.IntRange(min=1), default=10, show_default=True, help="How many photos.")
+@click.option("--metric", type=click.Choice(METRICS), default="euclidean", show_default=True, help="How distance is measured.")
 @click.option("--html", "page", type=click.Path(dir_okay=False, path_type=Path), help="Write a page with the pictures.")
 @env_option
 @click.option("--params", callback=_split_params, default="", help="As of `kedro run`: those of the run that exported.")
-def similar(photo: Path, top: int, page: Path | None, env: str | None, params: dict[str, Any]) -> None:
+def similar(photo: Path, *, top: int, metric: Metric, page: Path | None, env: str | None, params: dict[str, Any]) -> None:
     """List the exported photos nearest to PHOTO, on the components of the PCA."""
     import fsspec
     from kedro.framework.session import KedroSession
@@ -73,7 +75,7 @@ def similar(photo: Path, top: int, page: Path | None, env: str | None, params: d
         )
     network = _network_of_the_export(reduction.fingerprint, catalog.load("networks"), parameters, (photo, env, params))
     content, decoding = photo.read_bytes(), parameters.decoding
-    found = find_similar(content, exported, network=network, reduction=reduction, decoding=decoding, top=top)
+    found = find_similar(content, exported, network=network, reduction=reduction, decoding=decoding, top=top, metric=metric)
     labels = found["label"].fillna(NO_LABEL).map(printable)
     width = max(map(len, labels), default=0)
     for path, label, distance in zip(found["path"].map(printable), labels, found["distance"], strict=True):
@@ -128,7 +130,14 @@ def _network_of_the_export(
 
 
 def find_similar(
-    photo: bytes, photos: pd.DataFrame, *, network: Network, reduction: Reduction, decoding: Decoding, top: int
+    photo: bytes,
+    photos: pd.DataFrame,
+    *,
+    network: Network,
+    reduction: Reduction,
+    decoding: Decoding,
+    top: int,
+    metric: Metric,
 ) -> pd.DataFrame:
     """Find the photos nearest to one.
 
@@ -139,9 +148,10 @@ def find_similar(
         reduction: The reduction that they were projected with.
         decoding: Keyword arguments of `imaging.decode`, as in that run.
         top: How many.
+        metric: How distance is measured.
 
     Returns:
-        path, label, distance (Euclidean, on these columns); nearest first.
+        path, label, distance (on these columns); nearest first.
 
     Raises:
         ImageError: The photo cannot be decoded.
@@ -151,7 +161,7 @@ def find_similar(
 
     pixels = decode(photo, network.input_size, **decoding)
     features = ENGINES.find(network.engine).load_on_driver(network, 1)(pixels[np.newaxis])
-    return nearest_photos(reduction.project(features)[0], photos, top)
+    return nearest_photos(reduction.project(features)[0], photos, top, metric)
 
 
 def render_similar(photo: bytes, name: str, similar: pd.DataFrame, read: Callable[[str], bytes]) -> str:

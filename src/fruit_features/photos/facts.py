@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 SIDE = 112
 """Pixels of the side of the square on which brightness, contrast and sharpness are measured, whatever the photo's size."""
 
+THUMBNAIL_SIDE: Final = 16
+"""Pixels of the side of the smallest square, by which near copies of a photo are found. It divides `SIDE`."""
+
 SQUARE: Final = 2 * SIDE
 """Pixels of the side of the square that this is made from, whatever the network's input size. The photo index keeps the facts
 of a photo once for all networks, so they must not depend on one."""
@@ -38,6 +41,7 @@ class PhotoFacts:
         contrast: Standard deviation of the luma, in [0, 0.5].
         sharpness: Variance of the Laplacian of the luma, which is in [0, 255] here: the less, the more blurred. (Pech-Pacheco
             et al., "Diatom autofocusing in brightfield microscopy: a comparative study", 2000.)
+        thumbnail: The luma of the photo squashed to `THUMBNAIL_SIDE` x `THUMBNAIL_SIDE` pixels, a byte each, row by row.
 
     """
 
@@ -49,6 +53,7 @@ class PhotoFacts:
     brightness: float
     contrast: float
     sharpness: float
+    thumbnail: bytes
 
 
 def read_orientation(image: Image.Image) -> int | None:
@@ -65,8 +70,8 @@ def read_orientation(image: Image.Image) -> int | None:
     return orientation if isinstance(orientation, int) and orientation in _ORIENTATIONS else None
 
 
-def measure_luma(square: Image.Image) -> tuple[float, float, float]:
-    """Measure brightness, contrast and sharpness.
+def measure_luma(square: Image.Image) -> tuple[float, float, float, bytes]:
+    """Measure brightness, contrast and sharpness, and shrink the photo to its thumbnail.
 
     Args:
         square: The photo in RGB, squashed to a square.
@@ -78,7 +83,8 @@ def measure_luma(square: Image.Image) -> tuple[float, float, float]:
     luma = np.asarray(small, np.float32)
     laplacian = luma[:-2, 1:-1] + luma[2:, 1:-1] + luma[1:-1, :-2] + luma[1:-1, 2:] - 4 * luma[1:-1, 1:-1]
     mean, variance = _mean_and_variance(luma)
-    return mean / 255, float(np.sqrt(variance)) / 255, _mean_and_variance(laplacian)[1]
+    thumbnail = small.reduce(SIDE // THUMBNAIL_SIDE).tobytes()
+    return mean / 255, float(np.sqrt(variance)) / 255, _mean_and_variance(laplacian)[1], thumbnail
 
 
 def _mean_and_variance(values: NDArray[np.float32]) -> tuple[float, float]:

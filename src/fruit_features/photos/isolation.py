@@ -35,7 +35,10 @@ def decode_with_facts_in_child(
 
     def work() -> bytes:
         pixels, facts = decode_with_facts(content, size, **decoding)
-        return json.dumps(asdict(facts)).encode() + _END_OF_FACTS + pixels.tobytes()
+        record = asdict(facts) | {"thumbnail": facts.thumbnail.hex()}  # JSON knows no bytes
+        return json.dumps(record).encode() + _END_OF_FACTS + pixels.tobytes()
 
     facts, _, pixels = answer_of_child(work).partition(_END_OF_FACTS)
-    return np.frombuffer(pixels, np.uint8).reshape(size, size, 3), PhotoFacts(**json.loads(facts))
+    record = json.loads(facts)
+    record["thumbnail"] = bytes.fromhex(record["thumbnail"])
+    return np.frombuffer(pixels, np.uint8).reshape(size, size, 3), PhotoFacts(**record)

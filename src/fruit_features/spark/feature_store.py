@@ -28,8 +28,12 @@ FACTS = {
     "brightness": "float",
     "contrast": "float",
     "sharpness": "float",
+    "thumbnail": "binary",
 }
 """Columns of the photo index that describe a photo, as `photos.facts.PhotoFacts` does, and their types in Spark."""
+
+EXPORTED_FACTS = tuple(name for name in FACTS if name != "thumbnail")
+"""Those of them that other tools get."""
 
 N_SLOTS = 2**16
 """Paths are hashed into this many slots. A chunk is a set of slots, so the driver's plan never outgrows them."""

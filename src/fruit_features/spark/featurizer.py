@@ -188,7 +188,7 @@ def _is_among(contents: NDArray[np.uint64], digest: str) -> bool:
     return place < len(contents) and int(contents[place]) == wanted
 
 
-_ARROW_TYPES = {"int": pa.int32(), "float": pa.float32(), "string": pa.string()}
+_ARROW_TYPES = {"int": pa.int32(), "float": pa.float32(), "string": pa.string(), "binary": pa.binary()}
 _FACTS_TYPE = pa.struct([(name, _ARROW_TYPES[kind]) for name, kind in FACTS.items()])
 
 

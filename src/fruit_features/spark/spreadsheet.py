@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from pyspark.sql import functions as F
 
@@ -10,6 +10,10 @@ if TYPE_CHECKING:
     from pyspark.sql import Column
 
 
+FORMULA: Final = r"[=+\-@\t\r\n\uFF1D\uFF0B\uFF0D\uFF20]"
+"""What a formula begins with: OWASP's list of characters, full-width ones too, as a regular expression of Java and Python."""
+
+
 def escape_formula(column: str) -> Column:
-    """Put an apostrophe where a spreadsheet would see a formula: OWASP's list of its first characters, full-width ones too."""
-    return F.regexp_replace(column, r"^(?=[=+\-@\t\r\n\uFF1D\uFF0B\uFF0D\uFF20])", "'").alias(column)
+    """Put an apostrophe where a spreadsheet would see a formula."""
+    return F.regexp_replace(column, f"^(?={FORMULA})", "'").alias(column)

@@ -79,12 +79,16 @@ def test_measures_of_grey_levels_are_those_of_numpy() -> None:
     rng = np.random.default_rng(0)
     luma = rng.integers(0, 256, (SIDE, SIDE)).astype(np.uint8)
     square = Image.fromarray(luma.repeat(2, axis=0).repeat(2, axis=1)).convert("RGB")
-    brightness, contrast, sharpness = measure_luma(square)
+    brightness, contrast, sharpness, thumbnail = measure_luma(square)
     assert brightness == pytest.approx(luma.mean() / 255, abs=1e-6)
     assert contrast == pytest.approx(luma.std() / 255, abs=1e-5)
     padded = luma.astype(float)
     neighbours = padded[:-2, 1:-1] + padded[2:, 1:-1] + padded[1:-1, :-2] + padded[1:-1, 2:]
     assert sharpness == pytest.approx((neighbours - 4 * padded[1:-1, 1:-1]).var(), rel=1e-4)
+    means = luma.reshape(16, 7, 16, 7).mean(axis=(1, 3))
+    np.testing.assert_allclose(
+        np.frombuffer(thumbnail, np.uint8).reshape(16, 16), means, atol=0.52
+    )  # Pillow rounds a little otherwise
 
 
 @pytest.mark.parametrize("side", [32, 96, 224, 260, 512])

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from fruit_features.networks.network import StoredNetwork
     from fruit_features.pipelines.featurization.parameters import FeaturizationParameters
 
-STAGES: Final = ("ingestion", "featurization", "reduction", "export", "reporting")
+STAGES: Final = ("ingestion", "featurization", "reduction", "export", "findings", "reporting")
 """Pipelines that write tables for others, in the order in which they run."""
 
 _MAY_BE_ABSENT: Final = frozenset(

@@ -9,7 +9,14 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from fruit_features.pipelines.export.parameters import ExportParameters
-from fruit_features.spark.feature_store import FACTS, PHOTO_KEY, components_of, join_features, names_of, usable_features
+from fruit_features.spark.feature_store import (
+    EXPORTED_FACTS,
+    PHOTO_KEY,
+    components_of,
+    join_features,
+    names_of,
+    usable_features,
+)
 from fruit_features.spark.projection import project
 from fruit_features.spark.reducers import load_reduction
 from fruit_features.spark.spreadsheet import escape_formula
@@ -41,7 +48,7 @@ def embed_components(featurized_photos: DataFrame, pca_features: DataFrame) -> D
     """Put the components of each photo into one column, for tools that search among vectors.
 
     Args:
-        featurized_photos: path, label, split if there is one, digest, the facts of `spark.feature_store.FACTS`, of each photo.
+        featurized_photos: path, label, split if there is one, digest, `spark.feature_store.EXPORTED_FACTS`, of each photo.
         pca_features: path, label, split if there is one, pca_1 .. pca_k.
 
     Returns:
@@ -56,7 +63,7 @@ def embed_features(featurized_photos: DataFrame, feature_store: DataFrame) -> Da
     """Join each photo that became features with these features, for tools that search among vectors.
 
     Args:
-        featurized_photos: path, label, split if there is one, digest, the facts of `spark.feature_store.FACTS`, fingerprint,
+        featurized_photos: path, label, split if there is one, digest, `spark.feature_store.EXPORTED_FACTS`, fingerprint,
             error, of each photo.
         feature_store: digest, features, fingerprint, error: all contents ever featurized.
 
@@ -68,7 +75,7 @@ def embed_features(featurized_photos: DataFrame, feature_store: DataFrame) -> Da
 
 
 def _describe_embedded(photos: DataFrame) -> DataFrame:
-    return photos.select(*names_of(photos), "digest", *FACTS, "embedding").orderBy("path")
+    return photos.select(*names_of(photos), "digest", *EXPORTED_FACTS, "embedding").orderBy("path")
 
 
 def sort_for_csv(pca_features: DataFrame, parameters: ExportParameters) -> DataFrame:

@@ -46,6 +46,7 @@ def create_pipeline() -> Pipeline:
                     "quality",
                     "contact_sheet",
                     "rejected_sample",
+                    "finding_counts",
                     "run_record",
                 ],
                 "report",

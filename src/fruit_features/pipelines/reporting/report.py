@@ -43,6 +43,7 @@ def render_report(
     quality: pd.DataFrame,
     contact_sheet: pd.DataFrame,
     rejected_sample: pd.DataFrame,
+    finding_counts: dict[str, int],
     run_record: RunRecord,
 ) -> str:
     """Bring everything that a run left to look at into one page.
@@ -56,6 +57,7 @@ def render_report(
         quality: features, n_columns, classifier, accuracy, n_train, n_test, note.
         contact_sheet: label (None: no label), n_photos, path, thumbnail (JPEG or None): photos of a label lie together.
         rejected_sample: path, label, reason.
+        finding_counts: How many findings there are of each kind.
         run_record: What the run has counted and timed so far.
 
     Returns:
@@ -81,6 +83,7 @@ def render_report(
             for label, photos in contact_sheet.fillna({"label": NO_LABEL}).groupby("label", sort=False)
         ],
         rejected_sample=rejected_sample.fillna({"label": NO_LABEL}).to_dict("records"),
+        findings={kind.replace("_", " "): n_findings for kind, n_findings in finding_counts.items() if n_findings},
         left_out=most_frequent(counts["left_out"], _MAX_KINDS) if counts.get("left_out") else "",
         n_turned=counts.get("orientation_ignored") or 0,
         n_mismatches=counts.get("metadata_mismatches") or 0,

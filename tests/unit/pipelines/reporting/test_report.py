@@ -118,6 +118,7 @@ def render(run_report: dict[str, Any] = RUN_REPORT, **changes: Any) -> str:
         "quality": MEASURED,
         "contact_sheet": contact_sheet(("Apple", 22_685, "file:/photos/Apple/0.jpg", jpeg())),
         "rejected_sample": rejects(("file:/photos/Pear/1.jpg", "Pear", "empty file")),
+        "finding_counts": {"leak": 0, "near_duplicate": 1234},
         "run_record": Described(run_report),
     }
     return render_report(**{**content, **changes})
@@ -304,3 +305,10 @@ def test_names_are_shown_as_they_are(hostile: Page) -> None:
 def test_a_note_is_text_too() -> None:
     page = Page(render(quality=quality((None, None, None, None, None, None, "<b>note</b>"))))
     assert "<b>note</b>." in page.text
+
+
+def test_findings_are_counted_by_kind() -> None:
+    text = Page(render()).text
+    assert "near duplicate 1,234" in text
+    assert "leak" not in text
+    assert "There are none." in Page(render(finding_counts={"leak": 0})).text

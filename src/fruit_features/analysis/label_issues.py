@@ -1,0 +1,148 @@
+"""Finds labels that are probably wrong: a classifier that has not seen a photo, nor a copy of it, names another label.
+
+Which of these photos are label issues is decided by cleanlab. (Northcutt, Jiang and Chuang, "Confident learning: estimating
+uncertainty in dataset labels", 2021.)
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+N_FOLDS: Final = 5
+"""Parts of the photos, each of which is named by a classifier that has learned from the others."""
+
+SHRINKAGE: Final = 0.1
+"""Of the covariance that all labels share, towards a multiple of the identity: it stays regular where photos are few."""
+
+
+@dataclass(frozen=True)
+class LabelIssue:
+    """A label that is probably wrong.
+
+    Attributes:
+        photo: Position of the photo.
+        score: 1 minus the probability of the given label, in [0, 1].
+        suggested_label: The most probable label.
+
+    """
+
+    photo: int
+    score: float
+    suggested_label: str
+
+
+def find_label_issues(
+    features: NDArray[np.floating],
+    labels: Sequence[str | None],
+    groups: NDArray[np.integer],
+    seed: int,
+    *,
+    min_score: float,
+) -> list[LabelIssue]:
+    """Find labels that are probably wrong.
+
+    Args:
+        features: (n_photos, n_columns).
+        labels: Label of every photo. Photos without one (None) are left out, and so are those of labels that have fewer groups
+            than there are folds.
+        groups: Group of every photo, (n_photos,): copies are in one, and a group in one fold.
+        seed: Seed of the folds.
+        min_score: Issues of a lower score are left out.
+
+    Returns:
+        Issues in the order of the photos; none if there are fewer than two labels that can be learned.
+
+    """
+    learnable = _learnable(labels, groups)
+    if not len(learnable):
+        return []
+    names, codes = np.unique(np.array([str(labels[photo]) for photo in learnable]), return_inverse=True)
+    probabilities = out_of_sample_probabilities(features[learnable], codes, groups[learnable], seed)
+    from cleanlab.filter import find_label_issues as ask_cleanlab
+
+    is_issue = ask_cleanlab(codes, probabilities, n_jobs=1)
+    scores = 1 - probabilities[np.arange(len(codes)), codes]
+    best = probabilities.argmax(axis=1)
+    return [
+        LabelIssue(int(learnable[row]), float(np.clip(scores[row], 0, 1)), str(names[best[row]]))
+        for row in np.flatnonzero(is_issue & (scores >= min_score) & (best != codes))
+    ]
+
+
+def out_of_sample_probabilities(
+    features: NDArray[np.floating], codes: NDArray[np.integer], groups: NDArray[np.integer], seed: int
+) -> NDArray[np.float64]:
+    """Let classifiers say how probable each label is, of photos that they have not learned from.
+
+    The classifier is a linear discriminant analysis: it is fitted in closed form, in a fraction of the time that a logistic
+    regression takes, and on planted wrong labels it found more of them.
+
+    Args:
+        features: (n_photos, n_columns).
+        codes: Number of each photo's label, from 0, (n_photos,).
+        groups: Group of each photo.
+        seed: Seed of the folds.
+
+    Returns:
+        (n_photos, n_labels); rows sum to 1.
+
+    """
+    from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+
+    folds = assign_folds(codes, groups, seed)
+    rows = features.astype(np.float64)
+    probabilities = np.zeros((len(codes), int(codes.max()) + 1))
+    for fold in range(N_FOLDS):
+        is_held_out = folds == fold
+        classifier = LinearDiscriminantAnalysis(solver="lsqr", shrinkage=SHRINKAGE)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # scikit-learn wonders about columns that are constant
+            classifier.fit(rows[~is_held_out], codes[~is_held_out])
+            named = classifier.predict_proba(rows[is_held_out])
+        probabilities[np.ix_(is_held_out, classifier.classes_)] = named
+    return probabilities
+
+
+def assign_folds(codes: NDArray[np.integer], groups: NDArray[np.integer], seed: int) -> NDArray[np.int64]:
+    """Deal groups out to folds, one label after the other, so that every label is in all folds in proportion.
+
+    Args:
+        codes: Number of each photo's label, (n_photos,).
+        groups: Group of each photo. One whose photos have several labels counts for that of its first photo.
+        seed: Seed of the order in which they are dealt.
+
+    Returns:
+        Fold of each photo, (n_photos,): the same for all photos of a group.
+
+    """
+    _, first, members = np.unique(groups, return_index=True, return_inverse=True)
+    by_chance = np.random.default_rng(seed).permutation(len(first))
+    order = by_chance[np.argsort(codes[first][by_chance], kind="stable")]
+    folds = np.empty(len(first), np.int64)
+    folds[order] = np.arange(len(first)) % N_FOLDS
+    dealt: NDArray[np.int64] = folds[members]
+    return dealt
+
+
+def _learnable(labels: Sequence[str | None], groups: NDArray[np.integer]) -> NDArray[np.int64]:
+    """Choose the photos whose label has as many groups as there are folds: positions, none if that leaves a single label."""
+    labelled = np.flatnonzero([label is not None for label in labels]).astype(np.int64)
+    if not len(labelled):
+        return labelled
+    _, codes = np.unique(np.array([label for label in labels if label is not None]), return_inverse=True)
+    # A group counts once, for the label of its first photo: that is the label it is dealt out by.
+    _, first = np.unique(groups[labelled], return_index=True)
+    is_learnable = np.bincount(codes[first], minlength=int(codes.max()) + 1) >= N_FOLDS
+    if is_learnable.sum() < 2:  # noqa: PLR2004 - there is nothing to tell apart
+        return labelled[:0]
+    chosen: NDArray[np.int64] = labelled[is_learnable[codes]]
+    return chosen

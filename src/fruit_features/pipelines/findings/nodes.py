@@ -1,0 +1,173 @@
+"""Nodes of the findings pipeline."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from pyspark.sql import DataFrame, Window
+from pyspark.sql import functions as F
+
+from fruit_features.analysis import copies as rules
+from fruit_features.analysis import label_issues as labelling
+from fruit_features.analysis import oddness
+from fruit_features.photos.facts import THUMBNAIL_SIDE
+from fruit_features.pipelines.findings.parameters import FindingsParameters
+from fruit_features.pipelines.findings.tables import (
+    COPIES,
+    LABEL_ISSUES,
+    as_arrow,
+    count_kinds,
+    describe_copies,
+    disarm_formulas,
+    findings_table,
+    rank_findings,
+)
+from fruit_features.spark import neighbours as searching
+from fruit_features.spark.feature_store import components_of
+from fruit_features.spark.sampling import is_sampled
+
+
+def find_neighbours(pca_features: DataFrame, parameters: FindingsParameters) -> DataFrame:
+    """Find the nearest neighbours of every photo, on the components.
+
+    Args:
+        pca_features: path, label, pca_1 .. pca_k.
+        parameters: How many, and how distance is measured.
+
+    Returns:
+        path, rank (int, from 1), neighbour (path), distance (float).
+
+    """
+    photos = pca_features.select("path", F.array(*components_of(pca_features)).cast("array<float>").alias("vector"))
+    searched = photos if parameters.enabled else photos.limit(0)
+    return searching.find_neighbours(searched, parameters.n_neighbours, parameters.metric)
+
+
+def find_copies(featurized_photos: DataFrame, parameters: FindingsParameters) -> pd.DataFrame:
+    """Group photos that are copies of one another: of the same content, or with thumbnails that differ as those of copies do.
+
+    Args:
+        featurized_photos: What became of each listed photo: path, digest, contrast, thumbnail, error.
+        parameters: How much thumbnails of copies may differ.
+
+    Returns:
+        A row for each photo of a group, in the order of their paths: path; group, the first path of the group; kind
+        (`exact_duplicate`, `near_duplicate`, or None for the first one); compared_with, the path that it is a copy of;
+        score, in [0, 1].
+
+    """
+    if not parameters.enabled:
+        return pd.DataFrame(columns=COPIES)
+    usable = featurized_photos.where(F.col("error").isNull())
+    photos = usable.select("path", "digest", "contrast").toPandas().sort_values("path", ignore_index=True)
+    first_of_content = photos.groupby("digest")["path"].transform("first")
+    pairs = _find_near_duplicates(usable, photos, parameters.max_copy_distance)
+    return describe_copies(photos["path"], first_of_content, pairs, parameters.max_copy_distance)
+
+
+def _find_near_duplicates(usable: DataFrame, photos: pd.DataFrame, max_distance: float) -> pd.DataFrame:
+    """Find pairs of different contents whose thumbnails are those of copies.
+
+    Args:
+        usable: path, digest, thumbnail.
+        photos: path, contrast, in the order of their paths.
+        max_distance: Grey levels by which they differ at most.
+
+    Returns:
+        first, second (paths), distance (grey levels, root mean square).
+
+    """
+    if not max_distance:
+        return pd.DataFrame({"first": [], "second": [], "distance": []})
+    seen = usable.where(F.col("thumbnail").isNotNull()).groupBy("digest")
+    contents = seen.agg(F.min("path").alias("path"), F.first("thumbnail").alias("vector"))
+    nearest = searching.find_neighbours(contents.select("path", "vector"), rules.N_NEIGHBOURS)
+    of_photo = Window.partitionBy("path")
+    has_surroundings = F.count("*").over(of_photo) >= rules.N_NEIGHBOURS
+    surroundings = F.when(has_surroundings, F.max("distance").over(of_photo)).otherwise(float("inf"))
+    near = nearest.withColumn("surroundings", surroundings).where(F.col("distance") <= max_distance * THUMBNAIL_SIDE)
+    found = near.select("path", "neighbour", "distance", "surroundings").toPandas().sort_values(["path", "neighbour"])
+    known = found.drop_duplicates("path").set_index("path")["surroundings"]
+    contrast = photos.set_index("path")["contrast"]
+
+    def of_both(values: pd.Series) -> NDArray[np.float64]:
+        return np.column_stack([found[name].map(values).to_numpy(np.float64) for name in ("path", "neighbour")])
+
+    candidates = rules.CandidatePairs(
+        found["distance"].to_numpy(np.float64) / THUMBNAIL_SIDE, of_both(known) / THUMBNAIL_SIDE, 255 * of_both(contrast)
+    )
+    pairs = pd.DataFrame({"first": found["path"], "second": found["neighbour"], "distance": candidates.distance})
+    return pairs[candidates.are_copies(max_distance)]
+
+
+def find_label_issues(pca_features: DataFrame, copies: pd.DataFrame, parameters: FindingsParameters) -> pd.DataFrame:
+    """Find labels that are probably wrong, by classifiers that have seen neither the photo nor a copy of it.
+
+    Args:
+        pca_features: path, label, pca_1 .. pca_k.
+        copies: path, group.
+        parameters: The score of an issue at least, how many photos are looked at, and a seed.
+
+    Returns:
+        path, score (1 minus the probability of the given label), suggested_label, in the order of their paths.
+
+    """
+    if not parameters.enabled:
+        return pd.DataFrame(columns=LABEL_ISSUES)
+    labelled = pca_features.where(F.col("label").isNotNull())
+    is_looked_at = is_sampled(parameters.max_label_photos, labelled.count(), parameters.seed)
+    columns = F.array(*components_of(pca_features)).alias("features")
+    table = labelled.where(is_looked_at).select("path", "label", columns).toArrow().sort_by("path")
+    paths = pd.Series(table.column("path").to_pylist(), dtype=object)
+    rows = table.column("features").combine_chunks().flatten().to_numpy().reshape(len(paths), -1 if len(paths) else 0)
+    groups, _ = pd.factorize(paths.map(copies.set_index("path")["group"]).fillna(paths))
+    issues = labelling.find_label_issues(
+        rows, table.column("label").to_pylist(), groups, parameters.seed, min_score=parameters.min_label_issue_score
+    )
+    found = [(paths[issue.photo], issue.score, issue.suggested_label) for issue in issues]
+    return pd.DataFrame(found, columns=LABEL_ISSUES)
+
+
+def collect_findings(
+    featurized_photos: DataFrame,
+    neighbours: DataFrame,
+    copies: pd.DataFrame,
+    label_issues: pd.DataFrame,
+    parameters: FindingsParameters,
+) -> tuple[DataFrame, pd.DataFrame, dict[str, int]]:
+    """Put everything that was found into one table, and look for outliers and odd photos meanwhile.
+
+    Args:
+        featurized_photos: What became of each listed photo: path, label, split if there is one, facts, error.
+        neighbours: path, rank, neighbour, distance.
+        copies: What `find_copies` returned.
+        label_issues: What `find_label_issues` returned.
+        parameters: From where on a photo is odd, and whether to disarm what a spreadsheet would take for a formula.
+
+    Returns:
+        (findings, findings_csv, finding_counts). A row per finding: path, label, split, kind, score (in [0, 1]), compared_with
+        (a path, or null), suggested_label (of a label issue), rank (from 1, within the kind); the same, for people; how many
+        there are of each kind.
+
+    """
+    split = F.col("split") if "split" in featurized_photos.columns else F.lit(None).cast("string").alias("split")
+    usable = featurized_photos.where(F.col("error").isNull() & F.lit(parameters.enabled))
+    photos = usable.select("path", "label", split, *oddness.FACTS).toPandas().sort_values("path", ignore_index=True)
+    farthest = neighbours.where(F.col("rank") == parameters.n_neighbours).select("path", "distance").toPandas()
+    nearest = neighbours.where(F.col("rank") == 1).select("path", "neighbour").toPandas()
+    odd = [
+        findings_table(photos, kind, *oddness.find_odd(scores, parameters.odd_threshold))
+        for kind, scores in _score_photos(photos, farthest, parameters.odd_threshold).items()
+    ]
+    found = rank_findings(photos, copies, label_issues, pd.concat(odd), nearest)
+    table = featurized_photos.sparkSession.createDataFrame(as_arrow(found))
+    return table.coalesce(1), disarm_formulas(found) if parameters.escape_formulas else found, count_kinds(found)
+
+
+def _score_photos(photos: pd.DataFrame, farthest: pd.DataFrame, threshold: float) -> dict[str, NDArray[np.float64]]:
+    """Score photos by kind of finding, (n_photos,) each: the higher, the odder."""
+    distances = photos["path"].map(farthest.set_index("path")["distance"]).to_numpy(np.float64)
+    labels = [label if isinstance(label, str) else None for label in photos["label"]]
+    facts = {name: photos[name].to_numpy(np.float64) for name in oddness.FACTS}
+    return {"outlier": oddness.score_distances(distances, labels, threshold), **oddness.score_facts(facts, threshold)}

@@ -1,0 +1,97 @@
+"""Label issues: planted wrong labels are found, copies never stand on both sides, and odd inputs have no issues."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fruit_features.analysis.label_issues import N_FOLDS, assign_folds, find_label_issues, out_of_sample_probabilities
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+N_PHOTOS, N_LABELS = 240, 4
+RNG = np.random.default_rng(0)
+CODES = np.arange(N_PHOTOS) % N_LABELS
+FEATURES = (RNG.normal(size=(N_LABELS, 8)) * 6)[CODES] + RNG.normal(size=(N_PHOTOS, 8))
+LABELS = [f"label {code}" for code in CODES]
+ALONE = np.arange(N_PHOTOS)
+
+
+def photos_with_issues(labels: list[str | None], groups: NDArray[np.int64] = ALONE, min_score: float = 0.98) -> dict[int, str]:
+    issues = find_label_issues(FEATURES, labels, groups, 0, min_score=min_score)
+    assert all(min_score <= issue.score <= 1 for issue in issues)
+    return {issue.photo: issue.suggested_label for issue in issues}
+
+
+def test_wrong_labels_are_found_with_the_right_ones_suggested() -> None:
+    labels: list[str | None] = [*LABELS]
+    for photo in (3, 50, 117):
+        labels[photo] = LABELS[photo + 1]
+    assert photos_with_issues(labels) == {photo: LABELS[photo] for photo in (3, 50, 117)}
+
+
+def test_right_labels_are_no_issues() -> None:
+    assert photos_with_issues([*LABELS]) == {}
+
+
+def test_a_copy_with_the_same_wrong_label_teaches_nothing() -> None:
+    """Two copies of photo 0 have the wrong label, too: among the photos that are learned from, they would vouch for it."""
+    groups = ALONE.copy()
+    groups[[4, 8]] = 0
+    folds = assign_folds(CODES, groups, 0)
+    assert folds[0] == folds[4] == folds[8]
+
+
+def test_photos_without_a_label_are_left_out() -> None:
+    labels: list[str | None] = [*LABELS]
+    labels[:4] = [None] * 4
+    labels[9] = LABELS[10]
+    assert photos_with_issues(labels) == {9: LABELS[9]}
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        [None] * N_PHOTOS,
+        ["the same"] * N_PHOTOS,
+        [str(photo) for photo in range(N_PHOTOS)],
+        ["one", *["the same"] * (N_PHOTOS - 1)],
+    ],
+    ids=["no label", "one label", "one photo a label", "one label of many photos"],
+)
+def test_where_nothing_can_be_learned_there_are_no_issues(labels: list[str | None]) -> None:
+    assert photos_with_issues(labels) == {}
+
+
+def test_no_photos_have_no_issues() -> None:
+    assert find_label_issues(np.empty((0, 0)), [], np.empty(0, int), 0, min_score=0.9) == []
+
+
+def test_equal_photos_have_no_issues_of_a_high_score() -> None:
+    assert find_label_issues(np.zeros((N_PHOTOS, 3)), LABELS, ALONE, 0, min_score=0.98) == []
+
+
+def test_probabilities_are_those_of_photos_that_were_not_learned_from() -> None:
+    """Labels by chance cannot be named, unless they were seen."""
+    codes = np.random.default_rng(1).integers(0, 2, 300)
+    features = np.random.default_rng(2).normal(size=(300, 100))
+    probabilities = out_of_sample_probabilities(features, codes, np.arange(300), 0)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1)
+    assert (probabilities.argmax(axis=1) == codes).mean() < 0.65
+
+
+@given(st.integers(0, 1000), st.integers(1, 60))
+def test_groups_stay_together_and_labels_are_spread_evenly(seed: int, n_photos: int) -> None:
+    rng = np.random.default_rng(seed)
+    groups, codes = rng.integers(0, 20, n_photos), rng.integers(0, 3, n_photos)
+    folds = assign_folds(codes, groups, seed)
+    assert all(len(set(folds[groups == group])) == 1 for group in groups)
+    alone = assign_folds(codes, np.arange(n_photos), seed)
+    for code in set(codes.tolist()):
+        sizes = np.bincount(alone[codes == code], minlength=N_FOLDS)
+        assert sizes.max() - sizes.min() <= 1
