@@ -41,7 +41,7 @@ def changed(parameters: FeaturizationParameters, changes: dict[str, Any]) -> Fea
             "weights 'imagenet': backbone 'onnx' is a network of your own.*featurization.weights=FILE.onnx",
         ),
         ({"backbone": "onnx", "weights": "absent.onnx"}, "'absent.onnx': no such file. Give an ONNX network"),
-        ({"backbone": "onnx", "weights": "s3://b/own.onnx"}, "not on a local disk.*Download them"),
+        ({"backbone": "onnx", "weights": "gs://b/own.onnx"}, "neither on a local disk nor on S3.*Download them"),
         ({"network_file": {"pooling": "max"}}, "pooling"),
         ({"network_file": {"pooling": -1}}, "pooling"),
         ({"network_file": {"layout": "CHW"}}, "auto.*NCHW.*NHWC"),
