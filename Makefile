@@ -17,13 +17,13 @@ export KEDRO_DISABLE_TELEMETRY := 1
 help:  ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
 
-setup: $(READY)  ## Make .venv with what a run needs (3.7 GB, of which 1.4 GB are downloaded; one to seven minutes)
+setup: $(READY)  ## Make .venv with what a run needs (3.8 GB, of which 1.4 GB are downloaded; one to seven minutes)
 
 # Each environment installs by its own Python; scripts/install_lock.py says why pip alone is not enough.
 $(READY): requirements.lock requirements-build.lock pyproject.toml
 	@test -n "$(PYTHON)" || { echo "No Python 3.11, 3.12 or 3.13 on PATH: install one, or say make PYTHON=/path/to/python"; exit 1; }
 	$(PYTHON) -m venv --clear $(VENV)
-	@$(BIN)/python scripts/install_lock.py --takes "1.4 GB to download, 3.7 GB on disk, one to seven minutes" \
+	@$(BIN)/python scripts/install_lock.py --takes "1.4 GB to download, 3.8 GB on disk, one to seven minutes" \
 		--editable . requirements-build.lock requirements.lock
 	@touch $@
 
