@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -27,6 +29,13 @@ from fruit_features.spark import neighbours as searching
 from fruit_features.spark.feature_store import components_of
 from fruit_features.spark.sampling import is_sampled
 
+logger = logging.getLogger(__name__)
+
+
+def _is_wanted(photos: DataFrame, parameters: FindingsParameters) -> bool:
+    """Whether anything is looked for among these photos, one row each."""
+    return parameters.enabled and photos.count() <= parameters.max_photos
+
 
 def find_neighbours(pca_features: DataFrame, parameters: FindingsParameters) -> DataFrame:
     """Find the nearest neighbours of every photo, on the components.
@@ -39,8 +48,14 @@ def find_neighbours(pca_features: DataFrame, parameters: FindingsParameters) -> 
         path, rank (int, from 1), neighbour (path), distance (float).
 
     """
+    if parameters.enabled and not _is_wanted(pca_features, parameters):
+        logger.warning(
+            "There are more than findings.max_photos=%s photos: no neighbours and no findings are looked for, as that takes "
+            "time with the square of their number. Give a larger number to look for them all the same",
+            f"{parameters.max_photos:,}",
+        )
     photos = pca_features.select("path", F.array(*components_of(pca_features)).cast("array<float>").alias("vector"))
-    searched = photos if parameters.enabled else photos.limit(0)
+    searched = photos if _is_wanted(pca_features, parameters) else photos.limit(0)
     return searching.find_neighbours(searched, parameters.n_neighbours, parameters.metric)
 
 
@@ -57,9 +72,9 @@ def find_copies(featurized_photos: DataFrame, parameters: FindingsParameters) ->
         score, in [0, 1].
 
     """
-    if not parameters.enabled:
-        return pd.DataFrame(columns=COPIES)
     usable = featurized_photos.where(F.col("error").isNull())
+    if not _is_wanted(usable, parameters):
+        return pd.DataFrame(columns=COPIES)
     photos = usable.select("path", "digest", "contrast").toPandas().sort_values("path", ignore_index=True)
     first_of_content = photos.groupby("digest")["path"].transform("first")
     pairs = _find_near_duplicates(usable, photos, parameters.max_copy_distance)
@@ -113,7 +128,7 @@ def find_label_issues(pca_features: DataFrame, copies: pd.DataFrame, parameters:
         path, score (1 minus the probability of the given label), suggested_label, in the order of their paths.
 
     """
-    if not parameters.enabled:
+    if not _is_wanted(pca_features, parameters):
         return pd.DataFrame(columns=LABEL_ISSUES)
     labelled = pca_features.where(F.col("label").isNotNull())
     is_looked_at = is_sampled(parameters.max_label_photos, labelled.count(), parameters.seed)
@@ -152,7 +167,8 @@ def collect_findings(
 
     """
     split = F.col("split") if "split" in featurized_photos.columns else F.lit(None).cast("string").alias("split")
-    usable = featurized_photos.where(F.col("error").isNull() & F.lit(parameters.enabled))
+    without_error = featurized_photos.where(F.col("error").isNull())
+    usable = without_error if _is_wanted(without_error, parameters) else without_error.limit(0)
     photos = usable.select("path", "label", split, *oddness.FACTS).toPandas().sort_values("path", ignore_index=True)
     farthest = neighbours.where(F.col("rank") == parameters.n_neighbours).select("path", "distance").toPandas()
     nearest = neighbours.where(F.col("rank") == 1).select("path", "neighbour").toPandas()

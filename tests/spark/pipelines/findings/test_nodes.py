@@ -177,12 +177,24 @@ def test_few_photos_have_no_findings(spark: SparkSession, n_photos: int) -> None
     assert not any(counts.values())
 
 
-def test_nothing_is_looked_for_when_it_is_disabled(spark: SparkSession) -> None:
+@pytest.mark.parametrize("changes", [{"enabled": False}, {"max_photos": N_PHOTOS}])
+def test_nothing_is_looked_for_when_it_is_disabled_or_photos_are_too_many(
+    spark: SparkSession, changes: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
     photos = featurized(spark, photo(60, digest="digest 0", brightness=0.0))
-    findings, _, counts = find_all(spark, photos, enabled=False)
+    findings, _, counts = find_all(spark, photos, **changes)
     assert len(findings) == 0
     assert not any(counts.values())
-    assert find_neighbours(projected(spark, photos), parameters(enabled=False)).count() == 0
+    assert find_neighbours(projected(spark, photos), parameters(**changes)).count() == 0
+    assert ("more than findings.max_photos=60 photos: no neighbours and no findings" in caplog.text) == (
+        "max_photos" in changes
+    )
+
+
+def test_as_many_photos_as_are_allowed_are_looked_at(spark: SparkSession) -> None:
+    photos = featurized(spark, photo(60, digest="digest 0"))
+    _, _, counts = find_all(spark, photos, max_photos=N_PHOTOS + 1)
+    assert counts["exact_duplicate"] == 1
 
 
 def test_formulas_are_disarmed_for_people_alone(spark: SparkSession) -> None:
