@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -39,6 +40,13 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     terminalreporter.section("shelves")
     for shelf, took in seconds.most_common():
         terminalreporter.write_line(f"{shelf:10} {len(tests[shelf]):5} tests {took:7.1f} s")
+
+
+@pytest.fixture(autouse=True)
+def _logging_goes_on() -> Iterator[None]:
+    """Ctrl-C disables logging, as the process is about to end. That of tests goes on."""
+    yield
+    logging.disable(logging.NOTSET)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -70,6 +70,7 @@ INTERNAL_DATASETS = {
     "pca_features@pandas",
     "pca_features@spark",
     "run_record",
+    "last_complete_run",
     "rewritten_photos",
     "rewritten_features",
     "networks",
@@ -499,7 +500,7 @@ def test_faults_names_tests_that_exist() -> None:
 
 def test_reference_has_every_parameter_with_type_and_default() -> None:
     folders = dict.fromkeys(("images_root", "output_root", "models_root"), "folder")
-    expected = folders | {name: in_words(schema) for name, schema in schemas().items()}
+    expected = folders | {"force": "`true` or `false`"} | {name: in_words(schema) for name, schema in schemas().items()}
     rows = {unquoted(name): (type_, unquoted(default)) for name, type_, default, _ in table("docs/reference.md", "parameter")}
     assert rows == {name: (type_, defaults()[name]) for name, type_ in expected.items()}
     assert defaults().keys() == rows.keys()
@@ -544,7 +545,7 @@ def test_results_are_where_the_readme_says() -> None:
         entry = catalog[unquoted(name)]
         assert entry["filepath"] == f"data/{unquoted(where)}"
         known_as = f"{entry['type']} {entry.get('file_format', '')}".lower()
-        assert file_format.lower() in known_as or file_format in {"OpenVINO", "HTML"}
+        assert file_format.lower() in known_as or file_format in {"OpenVINO or ONNX", "HTML"}
     assert {unquoted(row[0]) for row in rows} == catalog.keys() - INTERNAL_DATASETS
 
 

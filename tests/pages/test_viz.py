@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 PREVIEWS = {
     "explained_variance": "TablePreview",
     "quality": "TablePreview",
+    "copies": "TablePreview",
+    "label_issues": "TablePreview",
+    "findings_csv": "TablePreview",
+    "finding_counts": "JSONPreview",
     "photo_counts": "JSONPreview",
     "featurization_counts": "JSONPreview",
     "listing_counts": "JSONPreview",

@@ -48,7 +48,11 @@ def load_context(**runtime_params: Any) -> KedroContext:
         ("image_root", "did you mean 'images_root'?"),
         ("outputroot", "did you mean 'output_root'?"),
         ("reductions", "did you mean 'reduction'?"),
-        ("x", "known: export, featurization, force, images_root, ingestion, models_root, output_root, reduction, reporting"),
+        (
+            "x",
+            "known: export, featurization, findings, force, images_root, ingestion, models_root, output_root, reduction, "
+            "reporting",
+        ),
     ],
 )
 def test_a_parameter_that_nothing_reads_is_refused(name: str, hint: str) -> None:

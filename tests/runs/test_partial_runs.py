@@ -42,8 +42,9 @@ def outputs(full_run: Outputs, tmp_path: Path) -> Outputs:
 
 
 def snapshot(outputs: Outputs) -> dict[str, bytes]:
-    """Content of every file under `output_root`."""
-    return {str(path.relative_to(outputs.root)): path.read_bytes() for path in outputs.root.rglob("*") if path.is_file()}
+    """Content of every file under `output_root`, but the record that a run empties before it may write."""
+    files = (path for path in outputs.root.rglob("*") if path.is_file() and path.name != "last_complete_run.json")
+    return {str(path.relative_to(outputs.root)): path.read_bytes() for path in files}
 
 
 def places_of(stage: str) -> set[str]:

@@ -30,6 +30,8 @@ def test_tables_without_their_marks_give_the_same_results(
         "featurized_photos",
         "pca_features",
         "pca_features_csv",
+        "neighbours",
+        "findings",
         "rejected_images",
         "metadata_mismatches",
     }

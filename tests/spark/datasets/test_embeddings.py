@@ -11,7 +11,7 @@ import pytest
 
 from fruit_features.datasets import EmbeddingsDataset, embeddings
 from fruit_features.pipelines.export.nodes import embed_components, embed_features
-from fruit_features.spark.feature_store import FACTS
+from fruit_features.spark.feature_store import EXPORTED_FACTS, FACTS
 from tests.support.tables import as_stored
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def test_features_come_in_the_order_of_paths_as_lists_of_a_fixed_length(
     assert dataset.exists()
     assert [path.name for path in tmp_path.iterdir() if not path.name.startswith(".")] == ["features.parquet"]
     table = pq.read_table(tmp_path / "features.parquet")
-    assert table.column_names == ["path", "label", "digest", *FACTS, "embedding"]
+    assert table.column_names == ["path", "label", "digest", *EXPORTED_FACTS, "embedding"]
     assert table.schema.field("embedding").type == pa.list_(pa.float32(), 2)
     assert table.column("path").to_pylist() == [f"file:/photos/{number:03}.jpg" for number in range(N_PHOTOS)]
     np.testing.assert_array_equal(np.stack(dataset.load()["embedding"])[:, 1], 2.0 * np.arange(N_PHOTOS))

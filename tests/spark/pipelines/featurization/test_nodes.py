@@ -66,7 +66,21 @@ def listing(spark: SparkSession, *names: str) -> DataFrame:
 def indexed(spark: SparkSession, *photos: tuple[Any, ...]) -> DataFrame:
     """A photo index: name and digest of photos of 100 bytes, taken at noon unless a third entry says otherwise."""
     rows = [
-        (f"file:/photos/Kiwi/{name}", 100, changed[0] if changed else NOON, digest, 100, 80, "JPEG", "RGB", 6, 0.5, 0.1, 9.0)
+        (
+            f"file:/photos/Kiwi/{name}",
+            100,
+            changed[0] if changed else NOON,
+            digest,
+            100,
+            80,
+            "JPEG",
+            "RGB",
+            6,
+            0.5,
+            0.1,
+            9.0,
+            b"",
+        )
         for name, digest, *changed in photos
     ]
     return spark.createDataFrame(rows, INDEX)
