@@ -68,14 +68,12 @@ def network_file(
     name: str,
     content: bytes,
     its_contract: NetworkContract,
-    *,
-    companions: Mapping[str, bytes] | None = None,
-    input_size: int | None = None,
+    **given: Any,
 ) -> NetworkFile:
+    """A network in a file that was checked; `given` are further arguments of `checked`."""
     path = Path("/somewhere", name)
-    beside = companions or {}
-    facts = checked(engine, name, content, its_contract, companions=beside, input_size=input_size)
-    return NetworkFile(str(path), FORMATS[path.suffix], content, its_contract, facts, beside)
+    facts = checked(engine, name, content, its_contract, **given)
+    return NetworkFile(str(path), FORMATS[path.suffix], content, its_contract, facts, given.get("companions", {}))
 
 
 def features(engine: Engine, file: NetworkFile, photos: NDArray[np.uint8], batch_size: int = 2) -> NDArray[np.float32]:

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 MAX_FEATURES: Final = 8192
 """Numbers per photo at most: the PCA adds up a matrix of n x n float64 in every task, 0.5 GB for this many."""
 
-CHANNEL_AXIS: Final[Mapping[Layout, int]] = {"NCHW": 1, "NHWC": 3}
-RANK_OF_TOKENS: Final = 3
+_CHANNEL_AXIS: Final[Mapping[Layout, int]] = {"NCHW": 1, "NHWC": 3}
+_RANK_OF_TOKENS: Final = 3
 
 _CHANNELS: Final = 3
 _RANK_OF_PHOTOS, _RANK_OF_VECTORS, _RANK_OF_MAPS = 4, 2, 4
@@ -121,6 +121,12 @@ def shape_of_photos(batch: int, layout: Layout, size: int) -> tuple[int, int, in
     return (batch, _CHANNELS, size, size) if layout == "NCHW" else (batch, size, size, _CHANNELS)
 
 
+def averaged_axes(facts: NetworkFacts) -> list[int]:
+    """Return the dimensions of the chosen output over which `pooling=mean` averages: all but the batch and the channels."""
+    channels = 2 if facts.output_rank == _RANK_OF_TOKENS else _CHANNEL_AXIS[facts.layout]
+    return [axis for axis in range(1, facts.output_rank) if axis != channels]
+
+
 def takes_samples_as_they_are(contract: NetworkContract) -> bool:
     """Whether the network takes the samples as they are, in [0, 255]."""
     return not any(contract.normalisation.mean) and set(contract.normalisation.scale) == {1.0}
@@ -198,26 +204,26 @@ def _inspect_input(
             fix = f"if it normalises them itself, give {_SETTING}.normalisation=0..255; otherwise {fix}"
         raise WeightsError(f"{place}: its input takes samples of type {photos.element}: {fix}")
     layout = _find_layout(place, photos, photos.shape, contract)
-    sides = [photos.shape[axis] for axis in range(1, _RANK_OF_PHOTOS) if axis != CHANNEL_AXIS[layout]]
+    sides = [photos.shape[axis] for axis in range(1, _RANK_OF_PHOTOS) if axis != _CHANNEL_AXIS[layout]]
     return layout, _find_size(place, sides, input_size)
 
 
 def _find_layout(place: str, photos: NetworkTensor, shape: tuple[int | None, ...], contract: NetworkContract) -> Layout:
     """Find out where the channels are: the dimension of 3, unless the contract says it."""
     described = photos.describe_shape()
-    fixed = {axis: side for axis, side in enumerate(shape) if axis in CHANNEL_AXIS.values() and side is not None}
+    fixed = {axis: side for axis, side in enumerate(shape) if axis in _CHANNEL_AXIS.values() and side is not None}
     if contract.layout != "auto":
-        channels = fixed.get(CHANNEL_AXIS[contract.layout], _CHANNELS)
+        channels = fixed.get(_CHANNEL_AXIS[contract.layout], _CHANNELS)
         if channels == _CHANNELS:
             return contract.layout
         raise WeightsError(
             f"{place}: its input {described} has {channels} channels in the layout {contract.layout}, and photos have 3. Give "
             f"another {_SETTING}.layout, or a network of colour photos"
         )
-    found: list[Layout] = [layout for layout, axis in CHANNEL_AXIS.items() if fixed.get(axis) == _CHANNELS]
+    found: list[Layout] = [layout for layout, axis in _CHANNEL_AXIS.items() if fixed.get(axis) == _CHANNELS]
     if len(found) == 1:
         return found[0]
-    if not found and len(fixed) == len(CHANNEL_AXIS):
+    if not found and len(fixed) == len(_CHANNEL_AXIS):
         raise WeightsError(
             f"{place}: its input {described} has {fixed[1]} channels (or {fixed[3]}, if they come last), and photos have 3. "
             "Give a network of colour photos"
@@ -317,7 +323,7 @@ def _inspect_output(place: str, output: NetworkTensor, layout: Layout, contract:
                 f"{_SETTING}.pooling=none"
             )
         return len(sides), sides[1]
-    if len(sides) not in {RANK_OF_TOKENS, _RANK_OF_MAPS}:
+    if len(sides) not in {_RANK_OF_TOKENS, _RANK_OF_MAPS}:
         raise WeightsError(
             f"{place}: its output has the shape {per_photo or 'of one number'} a photo; it has to be a vector, tokens, or a "
             f"feature map. Name another output: {_SETTING}.output=NAME"
@@ -340,4 +346,4 @@ def _inspect_output(place: str, output: NetworkTensor, layout: Layout, contract:
             f"{place}: it gives {sides[1]} tokens a photo, and there is no token {pooling}. Give {_SETTING}.pooling=mean, or "
             f"a number from 0 to {sides[1] - 1}; the CLS token of a ViT is 0"
         )
-    return len(sides), sides[CHANNEL_AXIS[layout] if is_map else 2]
+    return len(sides), sides[_CHANNEL_AXIS[layout] if is_map else 2]

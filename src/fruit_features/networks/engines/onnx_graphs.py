@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from fruit_features.networks.engines.file_checks import (
-    CHANNEL_AXIS,
-    RANK_OF_TOKENS,
+    averaged_axes,
     blamed_on,
     copied,
     takes_samples_as_they_are,
@@ -155,8 +154,7 @@ def _nodes_behind(file: NetworkFile, model: Any) -> list[Any]:
         cast.input[0] = output
         return [cast]
     if pooling == "mean":
-        channels = 2 if facts.output_rank == RANK_OF_TOKENS else CHANNEL_AXIS[facts.layout]
-        axes = [axis for axis in range(1, facts.output_rank) if axis != channels]
+        axes = averaged_axes(facts)
         opset = next(one.version for one in model.opset_import if one.domain in {"", "ai.onnx"})
         if opset >= _AXES_ARE_AN_INPUT:
             mean = helper.make_node("ReduceMean", [output, _constant(model, "axes", np.array(axes))], [pooled], keepdims=0)

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fruit_features.networks.engines.file_checks import (
-    CHANNEL_AXIS,
-    RANK_OF_TOKENS,
     NetworkTensor,
     UnreadableError,
+    averaged_axes,
     blamed_on,
     copied,
     shape_of_photos,
@@ -89,9 +88,8 @@ def prepare(file: NetworkFile) -> Any:
         of_photos = wrapped.build()
         features = of_photos.outputs[facts.output].get_node().input_value(0)
         if contract.pooling == "mean":
-            channels = 2 if facts.output_rank == RANK_OF_TOKENS else CHANNEL_AXIS[facts.layout]
-            axes = [axis for axis in range(1, facts.output_rank) if axis != channels]
-            features = opset13.reduce_mean(features, opset13.constant(np.array(axes)), keep_dims=False).output(0)
+            axes = opset13.constant(np.array(averaged_axes(facts)))
+            features = opset13.reduce_mean(features, axes, keep_dims=False).output(0)
         elif contract.pooling != "none":
             token, axis = opset13.constant(np.array(contract.pooling)), opset13.constant(np.array(1))
             features = opset13.gather(features, token, axis).output(0)

@@ -48,14 +48,15 @@ def find_neighbours(pca_features: DataFrame, parameters: FindingsParameters) -> 
         path, rank (int, from 1), neighbour (path), distance (float).
 
     """
-    if parameters.enabled and not _is_wanted(pca_features, parameters):
+    is_wanted = _is_wanted(pca_features, parameters)
+    if parameters.enabled and not is_wanted:
         logger.warning(
             "There are more than findings.max_photos=%s photos: no neighbours and no findings are looked for, as that takes "
             "time with the square of their number. Give a larger number to look for them all the same",
             f"{parameters.max_photos:,}",
         )
     photos = pca_features.select("path", F.array(*components_of(pca_features)).cast("array<float>").alias("vector"))
-    searched = photos if _is_wanted(pca_features, parameters) else photos.limit(0)
+    searched = photos if is_wanted else photos.limit(0)
     return searching.find_neighbours(searched, parameters.n_neighbours, parameters.metric)
 
 
