@@ -154,6 +154,7 @@ def small_project(folder: Path, index: Index, pins: Pins) -> SmallProject:
     (folder / "scripts").mkdir(parents=True)
     shutil.copy(PROJECT / "Makefile", folder)
     shutil.copy(PROJECT / "scripts" / "install_lock.py", folder / "scripts")
+    (folder / "scripts" / "archive_classes.py").touch()  # which is of no use where there is no Spark
     (folder / "pyproject.toml").write_text(PYPROJECT)
     (folder / "backend.py").write_text(BACKEND)
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("PIP_", "MAKE", "MFLAGS"))}

