@@ -46,6 +46,7 @@ NODE_WORDS = {
     "plot_class_counts": "Plotting the labels",
     "plot_rejects_by_reason": "Plotting the reasons of the rejected photos",
     "measure_quality": "Measuring how well labels are told apart",
+    "plot_confusion": "Plotting which labels are confused",
     "make_contact_sheet": "Choosing photos for the report",
     "render_report": "Writing the report",
     "compact_store": "Compacting the feature store",
