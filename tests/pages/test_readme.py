@@ -78,6 +78,7 @@ INTERNAL_DATASETS = {
     "featurization_counts",
     "copies",
     "label_issues",
+    "agreed_corrections",
     "finding_counts",
     "contact_sheet",
     "rejected_sample",

@@ -41,6 +41,8 @@ NODE_WORDS = {
     "find_copies": "Looking for copies",
     "find_label_issues": "Looking for doubtful labels",
     "collect_findings": "Looking for outliers and odd photos",
+    "suggest_corrections": "Writing the sheet of corrections",
+    "apply_corrections": "Applying corrections",
     "plot_scree": "Plotting the explained variance",
     "plot_scatter": "Plotting the photos on the components",
     "plot_class_counts": "Plotting the labels",
