@@ -129,6 +129,8 @@ def test_neighbours_share_a_label(executed: nbformat.NotebookNode) -> None:
 
 
 def test_it_goes_from_findings_to_a_run_that_infers_nothing(executed: nbformat.NotebookNode) -> None:
-    assert said_by(executed, "cell-23").count("jpg") == 3
-    n_left_out = said_by(executed, "cell-23").split().count("no")
+    agreed = said_by(executed, "cell-23")
+    assert agreed.count("Apple/") >= 2
+    n_left_out = agreed.split().count("no")
+    assert n_left_out >= 1
     assert said_by(executed, "cell-25") == f"'0 photos went through the network, and {n_left_out} of 240 are left out'"

@@ -27,7 +27,7 @@ def learnable(labels: Sequence[str | None], groups: NDArray[np.integer], min_gro
     """
     chosen = np.flatnonzero([label is not None for label in labels]).astype(np.int64)
     while len(chosen):
-        names, codes = np.unique(np.array([str(labels[photo]) for photo in chosen]), return_inverse=True)
+        names, codes = np.unique(np.array([str(labels[photo]) for photo in chosen.tolist()]), return_inverse=True)
         _, first = np.unique(groups[chosen], return_index=True)
         has_enough = np.bincount(codes[first], minlength=len(names)) >= min_groups
         if has_enough.all():

@@ -221,7 +221,7 @@ def _refuse_too_few(n_learned: int, why: str) -> None:
 
 def _why_nothing_can_be_told_apart(labels: Sequence[str | None], groups: NDArray[np.integer]) -> str:
     named = np.flatnonzero([label is not None for label in labels])
-    names, n_photos = np.unique(np.array([str(labels[photo]) for photo in named], str), return_counts=True)
+    names, n_photos = np.unique([label for label in labels if label is not None], return_counts=True)
     known = "fewer than two labels have two photos or more"
     if not len(names):
         return f"{known}: no photo has a label"

@@ -88,7 +88,7 @@ class SpreadsheetCSVDataset(CSVDataset):  # type: ignore[misc]
             there = self.load()
         except DatasetError as error:
             raise DatasetError(f"{error}. Or move the file away, to have a new one written") from error
-        if there.loc[:, there.columns == self._filled_in].map(str.strip).ne("").any(axis=None):
+        if any(cell.strip() for cell in there.loc[:, there.columns == self._filled_in].to_numpy().flat):
             raise DatasetError(
                 f"{self._place()}: somebody has written into the column {self._filled_in}, and a new table would replace "
                 "that. Move the file away, or delete it"

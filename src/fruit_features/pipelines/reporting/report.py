@@ -106,7 +106,8 @@ def render_report(
 def _worst_labels(label_quality: pd.DataFrame) -> list[dict[str, Any]]:
     """Choose the labels of the lowest recall, the lowest first; what is missing is None."""
     worst = label_quality.sort_values(["recall", "label"])[:_MAX_LABELS]
-    return worst.astype(object).where(worst.notna(), None).to_dict("records")
+    rows = worst.to_dict("records")
+    return [{str(name): None if pd.isna(value) else value for name, value in row.items()} for row in rows]
 
 
 def _draw(figure: go.Figure, identifier: str) -> Markup:
