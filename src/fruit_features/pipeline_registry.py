@@ -9,6 +9,8 @@ from fruit_features.pipelines.export.pipeline import create_pipeline as create_e
 from fruit_features.pipelines.featurization.pipeline import create_compaction_pipeline as create_compaction
 from fruit_features.pipelines.featurization.pipeline import create_pipeline as create_featurization
 from fruit_features.pipelines.featurization.pipeline import create_vacuum_pipeline as create_vacuum
+from fruit_features.pipelines.findings.pipeline import create_corrections_pipeline as create_corrections
+from fruit_features.pipelines.findings.pipeline import create_metadata_pipeline as create_metadata
 from fruit_features.pipelines.findings.pipeline import create_pipeline as create_findings
 from fruit_features.pipelines.ingestion.pipeline import create_pipeline as create_ingestion
 from fruit_features.pipelines.reduction.pipeline import create_pipeline as create_reduction
@@ -37,6 +39,8 @@ def register_pipelines() -> dict[str, Pipeline]:
         "project": ingestion + create_featurization(for_saved_model=True) + export,
         "embeddings": create_embeddings_pipeline(),
         "features": create_features_pipeline(),
+        "corrections": create_corrections(),
+        "apply_corrections": create_metadata(),
         "compact": create_compaction(),
         "vacuum": Pipeline(ingestion, outputs=_LISTING_OF_A_VACUUM) + create_vacuum(),
         "__default__": ingestion + featurization + reduction + export + findings + reporting,

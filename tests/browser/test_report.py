@@ -16,6 +16,7 @@ pytestmark = pytest.mark.browser
 
 MARKS = {
     "scree-plot": ".barlayer .point path",
+    "confusion-plot": ".heatmaplayer image",
     "pca-scatter": ".scatterlayer path.point",
     "class-counts": ".barlayer .point path",
     "rejects-by-reason": ".barlayer .point path",

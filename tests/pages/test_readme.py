@@ -78,6 +78,7 @@ INTERNAL_DATASETS = {
     "featurization_counts",
     "copies",
     "label_issues",
+    "agreed_corrections",
     "finding_counts",
     "contact_sheet",
     "rejected_sample",
@@ -560,5 +561,7 @@ def test_columns_are_those_of_the_readme(demo_run: DemoRun) -> None:
     assert ", ".join(outputs.feature_store().columns) == shown["feature_store"]
     assert ", ".join(outputs.photo_index().columns) == shown["photo_index"]
     assert list(outputs.pca_features())[:3] == ["path", "label", "pca_1"]
-    for name in ("explained_variance", "quality"):
-        assert (outputs.root / f"08_reporting/{name}.csv").read_text().split()[0] == shown[name].replace(" ", "")
+    for name in ("explained_variance", "quality", "label_quality", "confusion"):
+        assert (outputs.root / f"08_reporting/{name}.csv").read_text().split()[0].replace('"', "") == shown[name].replace(
+            " ", ""
+        )

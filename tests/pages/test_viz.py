@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 PREVIEWS = {
     "explained_variance": "TablePreview",
     "quality": "TablePreview",
+    "label_quality": "TablePreview",
+    "confusion": "TablePreview",
     "copies": "TablePreview",
     "label_issues": "TablePreview",
     "findings_csv": "TablePreview",
@@ -31,6 +33,7 @@ PREVIEWS = {
     "rejected_sample": "TablePreview",
     "scree_plot": "PlotlyPreview",
     "pca_scatter": "PlotlyPreview",
+    "confusion_plot": "PlotlyPreview",
     "class_counts": "PlotlyPreview",
     "rejects_by_reason": "PlotlyPreview",
 }

@@ -153,7 +153,11 @@ def test_the_bars_count_every_photo(full_run: Outputs) -> None:
 def test_labels_are_told_apart(full_run: Outputs) -> None:
     table = pd.read_csv(full_run.root / "08_reporting" / "quality.csv")
     assert table["features"].tolist() == ["network", "network", "PCA", "PCA"]
-    assert set(table["n_train"] + table["n_test"]) == {full_run.counts()["exported"]}
+    labels = pd.read_csv(full_run.root / "08_reporting" / "label_quality.csv")
+    assert set(labels["label"]) == set(COLOURS)
+    confusion = pd.read_csv(full_run.root / "08_reporting" / "confusion.csv")
+    assert set(table["n_test"]) == {full_run.counts()["exported"]} == {labels["n_photos"].sum(), confusion["n_photos"].sum()}
+    assert "3-fold cross-validation" in full_run.report()
     assert table["accuracy"].between(0.6, 1).all(), "by chance it would be a third"
 
 

@@ -35,6 +35,11 @@ PROMISED = {  # what others rely on: name, place under output_root, type, format
     "class_counts": ("08_reporting/class_counts.json", "plotly.JSONDataset", None),
     "rejects_by_reason": ("08_reporting/rejects_by_reason.json", "plotly.JSONDataset", None),
     "quality": ("08_reporting/quality.csv", "pandas.CSVDataset", None),
+    "label_quality": ("08_reporting/label_quality.csv", "pandas.CSVDataset", None),
+    "confusion": ("08_reporting/confusion.csv", "pandas.CSVDataset", None),
+    "confusion_plot": ("08_reporting/confusion_plot.json", "plotly.JSONDataset", None),
+    "corrections": ("08_reporting/corrections.csv", "fruit_features.datasets.SpreadsheetCSVDataset", None),
+    "corrected_metadata": ("08_reporting/metadata.csv", "pandas.CSVDataset", None),
     "report": ("08_reporting/report.html", "text.TextDataset", None),
     "run_report": ("08_reporting/run_report.json", "json.JSONDataset", None),
 }

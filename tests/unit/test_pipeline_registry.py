@@ -29,7 +29,17 @@ def conf() -> OmegaConfigLoader:
 
 
 def test_the_names_are_those_of_the_readme() -> None:
-    assert set(PIPELINES) == {*STAGES, "project", "embeddings", "features", "compact", "vacuum", "__default__"}
+    assert set(PIPELINES) == {
+        *STAGES,
+        "project",
+        "embeddings",
+        "features",
+        "corrections",
+        "apply_corrections",
+        "compact",
+        "vacuum",
+        "__default__",
+    }
 
 
 def test_the_whole_mission_is_all_stages() -> None:

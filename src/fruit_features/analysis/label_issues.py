@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from fruit_features.analysis.folds import assign_folds, learnable
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -62,18 +64,18 @@ def find_label_issues(
         Issues in the order of the photos; none if there are fewer than two labels that can be learned.
 
     """
-    learnable = _learnable(labels, groups)
-    if not len(learnable):
+    looked_at = learnable(labels, groups, N_FOLDS)
+    if not len(looked_at):
         return []
-    names, codes = np.unique(np.array([str(labels[photo]) for photo in learnable]), return_inverse=True)
-    probabilities = out_of_sample_probabilities(features[learnable], codes, groups[learnable], seed)
+    names, codes = np.unique(np.array([str(labels[photo]) for photo in looked_at]), return_inverse=True)
+    probabilities = out_of_sample_probabilities(features[looked_at], codes, groups[looked_at], seed)
     from cleanlab.filter import find_label_issues as ask_cleanlab
 
     is_issue = ask_cleanlab(codes, probabilities, n_jobs=1)
     scores = 1 - probabilities[np.arange(len(codes)), codes]
     best = probabilities.argmax(axis=1)
     return [
-        LabelIssue(int(learnable[row]), float(np.clip(scores[row], 0, 1)), str(names[best[row]]))
+        LabelIssue(int(looked_at[row]), float(np.clip(scores[row], 0, 1)), str(names[best[row]]))
         for row in np.flatnonzero(is_issue & (scores >= min_score) & (best != codes))
     ]
 
@@ -98,7 +100,7 @@ def out_of_sample_probabilities(
     """
     from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
-    folds = assign_folds(codes, groups, seed)
+    folds = assign_folds(codes, groups, seed, N_FOLDS)
     rows = features.astype(np.float64)
     probabilities = np.zeros((len(codes), int(codes.max()) + 1))
     for fold in range(N_FOLDS):
@@ -110,39 +112,3 @@ def out_of_sample_probabilities(
             named = classifier.predict_proba(rows[is_held_out])
         probabilities[np.ix_(is_held_out, classifier.classes_)] = named
     return probabilities
-
-
-def assign_folds(codes: NDArray[np.integer], groups: NDArray[np.integer], seed: int) -> NDArray[np.int64]:
-    """Deal groups out to folds, one label after the other, so that every label is in all folds in proportion.
-
-    Args:
-        codes: Number of each photo's label, (n_photos,).
-        groups: Group of each photo. One whose photos have several labels counts for that of its first photo.
-        seed: Seed of the order in which they are dealt.
-
-    Returns:
-        Fold of each photo, (n_photos,): the same for all photos of a group.
-
-    """
-    _, first, members = np.unique(groups, return_index=True, return_inverse=True)
-    by_chance = np.random.default_rng(seed).permutation(len(first))
-    order = by_chance[np.argsort(codes[first][by_chance], kind="stable")]
-    folds = np.empty(len(first), np.int64)
-    folds[order] = np.arange(len(first)) % N_FOLDS
-    dealt: NDArray[np.int64] = folds[members]
-    return dealt
-
-
-def _learnable(labels: Sequence[str | None], groups: NDArray[np.integer]) -> NDArray[np.int64]:
-    """Choose the photos whose label has as many groups as there are folds: positions, none if that leaves a single label."""
-    labelled = np.flatnonzero([label is not None for label in labels]).astype(np.int64)
-    if not len(labelled):
-        return labelled
-    _, codes = np.unique(np.array([label for label in labels if label is not None]), return_inverse=True)
-    # A group counts once, for the label of its first photo: that is the label it is dealt out by.
-    _, first = np.unique(groups[labelled], return_index=True)
-    is_learnable = np.bincount(codes[first], minlength=int(codes.max()) + 1) >= N_FOLDS
-    if is_learnable.sum() < 2:  # noqa: PLR2004 - there is nothing to tell apart
-        return labelled[:0]
-    chosen: NDArray[np.int64] = labelled[is_learnable[codes]]
-    return chosen

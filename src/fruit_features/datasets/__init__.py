@@ -6,6 +6,7 @@ from fruit_features.datasets.metadata import MetadataDataset
 from fruit_features.datasets.network import NetworkDataset, NetworksDataset
 from fruit_features.datasets.photo_folder import PhotoFolderDataset
 from fruit_features.datasets.photo_reader import PhotoReaderDataset
+from fruit_features.datasets.spreadsheet_csv import SpreadsheetCSVDataset
 from fruit_features.datasets.swapped_spark import SwappedSparkDataset
 
 __all__ = [
@@ -17,5 +18,6 @@ __all__ = [
     "PhotoFolderDataset",
     "PhotoReaderDataset",
     "ReplacedSparkDataset",
+    "SpreadsheetCSVDataset",
     "SwappedSparkDataset",
 ]

@@ -14,6 +14,7 @@ import pyarrow.csv
 import pyarrow.parquet
 from kedro.io import AbstractDataset, DatasetError
 
+from fruit_features.datasets.text import decode_utf8
 from fruit_features.storage import object_store
 
 COLUMNS: Final = ("file_name", "label", "split", "use")
@@ -124,14 +125,7 @@ def _parse(filepath: str, content: bytes) -> pa.Table:
 
 
 def _parse_csv(content: bytes) -> pa.Table:
-    try:
-        content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content[: error.start].count(b"\n") + 1
-        raise ValueError(
-            f"the text is not UTF-8 (line {line} has the byte 0x{content[error.start]:02x}). Save the file in the encoding "
-            "UTF-8, in a spreadsheet as 'CSV UTF-8'"
-        ) from error
+    decode_utf8(content)
     if not content.strip(b"\xef\xbb\xbf\r\n "):
         raise ValueError("the table is empty. Give it the columns file_name and label, and a row for each photo")
     try:

@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from kedro.framework.context import KedroContext
     from kedro.pipeline import Pipeline
 
-_OTHERWISE_CHECKED: Final = frozenset({"images", "metadata", "networks", "network"})
+_OTHERWISE_CHECKED: Final = frozenset({"images", "metadata", "networks", "network", "corrections", "agreed_corrections"})
 """No run saves photos or the table of labels, and broken photos are rejected.
 
-Networks hold digests of their own, which are copied with them."""
+Networks hold digests of their own, which are copied with them. People write into the sheet of corrections."""
 
 _N_NAMED: Final = 5
 """Damaged files that an error names: it has to fit on a screen."""

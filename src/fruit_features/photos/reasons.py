@@ -13,6 +13,10 @@ NUMBER = r"\d+"
 """Regular expression of what is left out of a reason, for Python and for Spark."""
 
 
+LEFT_OUT = "left out by metadata"
+"""Reason of photos that the table of labels says are not to be used."""
+
+
 def group_reasons(counts: Mapping[str, int]) -> dict[str, int]:
     """Group reasons by what they say beside their numbers.
 

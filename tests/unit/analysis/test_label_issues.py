@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from fruit_features.analysis.label_issues import N_FOLDS, assign_folds, find_label_issues, out_of_sample_probabilities
+from fruit_features.analysis.folds import assign_folds
+from fruit_features.analysis.label_issues import N_FOLDS, find_label_issues, out_of_sample_probabilities
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -43,7 +42,7 @@ def test_a_copy_with_the_same_wrong_label_teaches_nothing() -> None:
     """Two copies of photo 0 have the wrong label, too: among the photos that are learned from, they would vouch for it."""
     groups = ALONE.copy()
     groups[[4, 8]] = 0
-    folds = assign_folds(CODES, groups, 0)
+    folds = assign_folds(CODES, groups, 0, N_FOLDS)
     assert folds[0] == folds[4] == folds[8]
 
 
@@ -83,15 +82,3 @@ def test_probabilities_are_those_of_photos_that_were_not_learned_from() -> None:
     probabilities = out_of_sample_probabilities(features, codes, np.arange(300), 0)
     np.testing.assert_allclose(probabilities.sum(axis=1), 1)
     assert (probabilities.argmax(axis=1) == codes).mean() < 0.65
-
-
-@given(st.integers(0, 1000), st.integers(1, 60))
-def test_groups_stay_together_and_labels_are_spread_evenly(seed: int, n_photos: int) -> None:
-    rng = np.random.default_rng(seed)
-    groups, codes = rng.integers(0, 20, n_photos), rng.integers(0, 3, n_photos)
-    folds = assign_folds(codes, groups, seed)
-    assert all(len(set(folds[groups == group])) == 1 for group in groups)
-    alone = assign_folds(codes, np.arange(n_photos), seed)
-    for code in set(codes.tolist()):
-        sizes = np.bincount(alone[codes == code], minlength=N_FOLDS)
-        assert sizes.max() - sizes.min() <= 1

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 STAGES: Final = ("ingestion", "featurization", "reduction", "export", "findings", "reporting")
 """Pipelines that write tables for others, in the order in which they run."""
 
+_WRITERS: Final = (*STAGES, "corrections")
+"""These, and what is run on request and writes a table for another such pipeline."""
+
 _MAY_BE_ABSENT: Final = frozenset(
     {
         "images",
@@ -101,13 +104,17 @@ class StageInputs:
 
     def _stages_that_write(self, missing: set[str]) -> list[str]:
         """Name the stages that write tables, and those that write what these stages need in their turn, in running order."""
-        wanted, stages = set(missing), []
-        for stage in reversed(STAGES):
-            if pipelines[stage].all_outputs() & wanted:
+        wanted, stages = self._places_of(missing), []
+        for stage in reversed(_WRITERS):
+            if self._places_of(pipelines[stage].all_outputs()) & wanted:
                 stages.append(stage)
-                needed = pipelines[stage].inputs() & self._filepaths.keys() - _MAY_BE_ABSENT
-                wanted |= {name for name in needed if not _exists(self._filepaths[name])}
+                needed = self._places_of(pipelines[stage].inputs() - _MAY_BE_ABSENT)
+                wanted |= {place for place in needed if not _exists(place)}
         return stages[::-1]
+
+    def _places_of(self, names: set[str]) -> set[str]:
+        """Return where tables lie; two names may stand for one."""
+        return {self._filepaths[name] for name in names & self._filepaths.keys()}
 
     def _fingerprints(self, begins_with: set[str], catalog: CatalogProtocol[str, Any]) -> Iterator[tuple[str, str]]:
         """Read the fingerprints of the tables that have one; a table of no photos has none."""

@@ -14,6 +14,7 @@ from fruit_features.analysis import copies as rules
 from fruit_features.analysis import label_issues as labelling
 from fruit_features.analysis import oddness
 from fruit_features.photos.facts import THUMBNAIL_SIDE
+from fruit_features.pipelines.findings import corrections as correcting
 from fruit_features.pipelines.findings.parameters import FindingsParameters
 from fruit_features.pipelines.findings.tables import (
     COPIES,
@@ -28,6 +29,7 @@ from fruit_features.pipelines.findings.tables import (
 from fruit_features.spark import neighbours as searching
 from fruit_features.spark.feature_store import components_of
 from fruit_features.spark.sampling import is_sampled
+from fruit_features.terminal.wording import count_of
 
 logger = logging.getLogger(__name__)
 
@@ -188,3 +190,68 @@ def _score_photos(photos: pd.DataFrame, farthest: pd.DataFrame, threshold: float
     labels = [label if isinstance(label, str) else None for label in photos["label"]]
     facts = {name: photos[name].to_numpy(np.float64) for name in oddness.FACTS}
     return {"outlier": oddness.score_distances(distances, labels, threshold), **oddness.score_facts(facts, threshold)}
+
+
+def suggest_corrections(images: DataFrame, photos: DataFrame, findings: DataFrame) -> pd.DataFrame:
+    """Lay out what there is to decide about findings, for people to say what they agree to.
+
+    Args:
+        images: path, file_name (the path below the folder).
+        photos: path, label, split if there is one, error: the listing that the findings are of.
+        findings: path, label, split, kind, score, compared_with, suggested_label, rank.
+
+    Returns:
+        `corrections.CORRECTIONS`, a row for each photo with a finding, the most serious ones first.
+
+    """
+    sheet = correcting.suggest_corrections(findings.toPandas(), _name_photos(images, photos))
+    logger.info(
+        "%s to decide on: in the table corrections, write yes into the column agree where you do",
+        count_of(len(sheet), "photo"),
+    )
+    return sheet
+
+
+def apply_corrections(images: DataFrame, photos: DataFrame, agreed_corrections: pd.DataFrame) -> pd.DataFrame:
+    """Write a table of labels for the next run, which differs from this one's labels where somebody has agreed.
+
+    Args:
+        images: path, file_name (the path below the folder).
+        photos: path, label, split if there is one, error: the listing that the findings were of.
+        agreed_corrections: file_name, suggested_label, suggested_use, agree, and other columns: texts.
+
+    Returns:
+        file_name, label, split if there is one, use, of every listed photo, in the order of their names.
+
+    Raises:
+        ValueError: The sheet lacks a column, or has a value that is not allowed.
+
+    """
+    named = _name_photos(images, photos).sort_values("file_name", ignore_index=True)
+    metadata = correcting.apply_corrections(named, agreed_corrections)
+    changes = correcting.count_changes(named, metadata)
+    if not changes.total():
+        logger.warning("Nobody has agreed to anything: corrected_metadata has the labels that the photos have")
+    logger.info(
+        "%s changed, %s left out, %s taken back",
+        count_of(changes["labels"], "label"),
+        count_of(changes["left_out"], "photo"),
+        count_of(changes["taken_back"], "photo"),
+    )
+    return metadata
+
+
+def _name_photos(images: DataFrame, photos: DataFrame) -> pd.DataFrame:
+    """Give the listed photos the names by which a table of labels knows them.
+
+    Raises:
+        ValueError: None of the photos is there.
+
+    """
+    named = photos.join(images.select("path", "file_name"), "path").drop("length", "modificationTime").toPandas()
+    if named.empty:
+        raise ValueError(
+            "none of the photos that were listed last is in images_root. Give the --env and --params of the run that "
+            "listed them"
+        )
+    return named

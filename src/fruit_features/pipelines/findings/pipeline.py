@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from kedro.pipeline import Pipeline, node
 
-from fruit_features.pipelines.findings.nodes import collect_findings, find_copies, find_label_issues, find_neighbours
+from fruit_features.pipelines.findings.nodes import (
+    apply_corrections,
+    collect_findings,
+    find_copies,
+    find_label_issues,
+    find_neighbours,
+    suggest_corrections,
+)
 
 
 def create_pipeline() -> Pipeline:
@@ -28,3 +35,15 @@ def create_pipeline() -> Pipeline:
         ],
         tags="findings",
     )
+
+
+def create_corrections_pipeline() -> Pipeline:
+    """Findings to a sheet in which people say what they agree to."""
+    inputs = ["images", "photos", "findings"]
+    return Pipeline([node(suggest_corrections, inputs, "corrections", name="suggest_corrections")], tags="findings")
+
+
+def create_metadata_pipeline() -> Pipeline:
+    """What people have agreed to in that sheet to a table of labels for the next run."""
+    inputs = ["images", "photos", "agreed_corrections"]
+    return Pipeline([node(apply_corrections, inputs, "corrected_metadata", name="apply_corrections")], tags="findings")

@@ -8,6 +8,7 @@ import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from fruit_features.photos.reasons import LEFT_OUT
 from fruit_features.pipelines.ingestion.labels import has_split, label_matcher
 from fruit_features.pipelines.ingestion.parameters import IngestionParameters
 from fruit_features.spark.feature_store import refuse_unread
@@ -15,7 +16,6 @@ from fruit_features.terminal.wording import count_of, printable
 
 logger = logging.getLogger(__name__)
 
-LEFT_OUT = "left out by metadata"
 NOT_IN_FOLDER = "in the table, but not in the folder"
 NOT_IN_TABLE = "in the folder, but not in the table"
 

@@ -1,23 +1,20 @@
-"""Nodes of the reporting pipeline; the page that brings their results together is in `report.py`."""
+"""Nodes of the reporting pipeline; those that tell labels apart are in `quality.py`, and the page is in `report.py`."""
 
 from __future__ import annotations
 
 import html
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import plotly.express as px
 import plotly.graph_objects as go
-from numpy.typing import NDArray
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
-from fruit_features.analysis import separability
 from fruit_features.photos.reading import PhotoReader
 from fruit_features.photos.reasons import NUMBER, group_reasons
 from fruit_features.pipelines.reporting.parameters import ReportingParameters
-from fruit_features.spark.feature_store import components_of, usable_features
+from fruit_features.spark.feature_store import components_of
 from fruit_features.spark.reducers import load_reduction
 from fruit_features.spark.sampling import hash_of_path, is_sampled
 from fruit_features.spark.thumbnails import THUMBNAIL_SCHEMA, PhotoShrinker
@@ -34,14 +31,9 @@ _MAX_LENGTH_BESIDE_A_BAR = 72
 _MAX_LENGTH_IN_A_LEGEND = 32
 """Characters of a name; the whole of it is shown when one points at what it names."""
 
-_PROBE_TOLERANCE = 1e-3
-"""Where the linear probe stops: a finer tolerance would make the report take minutes if there are hundreds of labels."""
-
 _COLOURS = {"exported": "#636efa", "rejected": "#ef553b"}
 
 _MARK_COLOUR = "#888888"
-
-_QUALITY_COLUMNS = ["features", "n_columns", "classifier", "accuracy", "n_train", "n_test", "note"]
 
 
 def plot_scree(explained_variance: pd.DataFrame, pca_model: pd.DataFrame) -> go.Figure:
@@ -169,45 +161,6 @@ def plot_rejects_by_reason(photo_counts: dict[str, Any]) -> go.Figure:
     return figure.update_xaxes(visible=bool(counts))
 
 
-def measure_quality(
-    featurized_photos: DataFrame, feature_store: DataFrame, pca_features: DataFrame, parameters: ReportingParameters
-) -> pd.DataFrame:
-    """Measure how well labels are told apart by all features and by the components that were kept, on the same photos.
-
-    Args:
-        featurized_photos: What became of each listed photo: path, label, digest, fingerprint, error.
-        feature_store: The features of all photos ever featurized.
-        pca_features: path, label, pca_1 .. pca_k.
-        parameters: Number of photos, and the seed of their choice and of the split.
-
-    Returns:
-        A row per kind of features and classifier: features, n_columns, classifier, accuracy (of the held-out photos, in
-        [0, 1]), n_train, n_test (numbers of photos, all of which have a label), note. Where nothing could be measured, one row
-        with a note that says why.
-
-    """
-    if parameters.max_quality_photos == 0:
-        return _unmeasured("Not measured: reporting.max_quality_photos is 0")
-    is_labelled = F.col("label").isNotNull()
-    n_labelled = pca_features.where(is_labelled).count()
-    is_measured = is_labelled & is_sampled(parameters.max_quality_photos, n_labelled, parameters.seed)
-    columns = F.array(*components_of(pca_features)).alias("features")
-    components = pca_features.where(is_measured).select("path", "label", columns)
-    features = usable_features(featurized_photos.where(is_measured), feature_store).select("path", "label", "features")
-    measured = {"network": features, "PCA": components}
-    rows = []
-    for name, sample in measured.items():
-        labels, values = _in_order(sample)
-        try:
-            scores = separability.score_classifiers(values, labels, parameters.seed, tolerance=_PROBE_TOLERANCE)
-        except separability.UnmeasurableError as reason:
-            return _unmeasured(f"Not measured: {reason}")
-        rows += [
-            (name, values.shape[1], score.classifier, score.accuracy, score.n_train, score.n_test, "") for score in scores
-        ]
-    return pd.DataFrame(rows, columns=_QUALITY_COLUMNS)
-
-
 def make_contact_sheet(
     featurized_photos: DataFrame, photo_reader: PhotoReader, parameters: ReportingParameters
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -248,17 +201,6 @@ def make_contact_sheet(
     contact_sheet = chosen.assign(thumbnail=chosen["path"].map(thumbnails.get)).drop(columns="length")
     of_every_reason = rejected.withColumn("place", F.row_number().over(of_reason)).orderBy("place", "reason")
     return contact_sheet, of_every_reason.select("path", "label", "reason").limit(REJECTS_SHOWN).toPandas()
-
-
-def _in_order(sample: DataFrame) -> tuple[list[str], NDArray[np.float32]]:
-    """Fetch path, label, features array<float>: labels, and float32 (n_photos, n_columns), in the order of their paths."""
-    table = sample.toArrow().sort_by("path")
-    values = table.column("features").combine_chunks().flatten().to_numpy()
-    return table.column("label").to_pylist(), values.reshape(len(table), -1 if len(table) else 0)
-
-
-def _unmeasured(note: str) -> pd.DataFrame:
-    return pd.DataFrame([{"note": note}], columns=_QUALITY_COLUMNS)
 
 
 def _lay_out_bars(figure: go.Figure, names: list[str], title: str) -> go.Figure:

@@ -6,12 +6,12 @@ from kedro.pipeline import Pipeline, node
 
 from fruit_features.pipelines.reporting.nodes import (
     make_contact_sheet,
-    measure_quality,
     plot_class_counts,
     plot_rejects_by_reason,
     plot_scatter,
     plot_scree,
 )
+from fruit_features.pipelines.reporting.quality import measure_quality, plot_confusion
 from fruit_features.pipelines.reporting.report import render_report
 
 
@@ -25,10 +25,11 @@ def create_pipeline() -> Pipeline:
             node(plot_rejects_by_reason, "photo_counts", "rejects_by_reason", name="plot_rejects_by_reason"),
             node(
                 measure_quality,
-                ["featurized_photos", "feature_store", "pca_features@spark", "params:reporting"],
-                "quality",
+                ["featurized_photos", "feature_store", "pca_features@spark", "copies", "params:reporting"],
+                ["quality", "label_quality", "confusion"],
                 name="measure_quality",
             ),
+            node(plot_confusion, "confusion", "confusion_plot", name="plot_confusion"),
             node(
                 make_contact_sheet,
                 ["featurized_photos", "photo_reader", "params:reporting"],
@@ -44,6 +45,8 @@ def create_pipeline() -> Pipeline:
                     "class_counts",
                     "rejects_by_reason",
                     "quality",
+                    "label_quality",
+                    "confusion_plot",
                     "contact_sheet",
                     "rejected_sample",
                     "finding_counts",

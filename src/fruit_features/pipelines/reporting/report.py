@@ -30,6 +30,9 @@ _NEUTRAL = {
 _MAX_KINDS = 10
 """Kinds of files that are no photos and are named with their numbers."""
 
+_MAX_LABELS = 40
+"""Labels in the table of those that are told apart worst."""
+
 _GRID = {"gridcolor": "rgba(128,128,128,0.25)", "zerolinecolor": "rgba(128,128,128,0.5)"}
 """Figures without a ground of their own, readable on a light page and on a dark one."""
 
@@ -41,6 +44,8 @@ def render_report(
     class_counts: go.Figure,
     rejects_by_reason: go.Figure,
     quality: pd.DataFrame,
+    label_quality: pd.DataFrame,
+    confusion_plot: go.Figure,
     contact_sheet: pd.DataFrame,
     rejected_sample: pd.DataFrame,
     finding_counts: dict[str, int],
@@ -55,6 +60,8 @@ def render_report(
         class_counts: Photos by label.
         rejects_by_reason: Rejected photos by reason.
         quality: features, n_columns, classifier, accuracy, n_train, n_test, note.
+        label_quality: label, n_photos, recall, precision, most_confused_with, n_confused; none if it was not measured.
+        confusion_plot: Which labels are confused.
         contact_sheet: label (None: no label), n_photos, path, thumbnail (JPEG or None): photos of a label lie together.
         rejected_sample: path, label, reason.
         finding_counts: How many findings there are of each kind.
@@ -77,7 +84,10 @@ def render_report(
         class_counts=_draw(class_counts, "class-counts"),
         rejects_by_reason=_draw(rejects_by_reason, "rejects-by-reason"),
         quality=measured.to_dict("records"),
-        quality_note=quality["note"].iloc[0] if measured.empty else "",
+        quality_note=quality["note"].iloc[0],
+        label_quality=_worst_labels(label_quality),
+        n_labels_measured=len(label_quality),
+        confusion_plot=_draw(confusion_plot, "confusion-plot"),
         contact_sheet=[
             (label, photos["n_photos"].iloc[0], photos.to_dict("records"))
             for label, photos in contact_sheet.fillna({"label": NO_LABEL}).groupby("label", sort=False)
@@ -91,6 +101,13 @@ def render_report(
         longest=max(run["seconds_per_node"].values(), default=0.0) or 1.0,
         parameters=flatten(run["parameters"]),
     )
+
+
+def _worst_labels(label_quality: pd.DataFrame) -> list[dict[str, Any]]:
+    """Choose the labels of the lowest recall, the lowest first; what is missing is None."""
+    worst = label_quality.sort_values(["recall", "label"])[:_MAX_LABELS]
+    rows = worst.to_dict("records")
+    return [{str(name): None if pd.isna(value) else value for name, value in row.items()} for row in rows]
 
 
 def _draw(figure: go.Figure, identifier: str) -> Markup:

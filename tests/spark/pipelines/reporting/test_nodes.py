@@ -1,4 +1,4 @@
-"""Plots, quality and contact sheet: the numbers and photos that they show."""
+"""Plots and contact sheet: the numbers and photos that they show."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from PIL import Image
 from pyspark.sql import functions as F
 
 from fruit_features.analysis.pca import PcaModel
-from fruit_features.analysis.separability import LINEAR_PROBE, NEIGHBOURS, score_classifiers
 from fruit_features.photos.reading import PhotoReader
 from fruit_features.pipelines.reporting.nodes import (
     LABELS_SHOWN,
@@ -21,7 +20,6 @@ from fruit_features.pipelines.reporting.nodes import (
     PHOTOS_PER_LABEL,
     REJECTS_SHOWN,
     make_contact_sheet,
-    measure_quality,
     plot_class_counts,
     plot_rejects_by_reason,
     plot_scatter,
@@ -30,7 +28,7 @@ from fruit_features.pipelines.reporting.nodes import (
 from fruit_features.pipelines.reporting.parameters import ReportingParameters
 from tests.support.photos import COLOURS
 from tests.support.runs import as_path
-from tests.support.tables import as_stored, with_outcomes
+from tests.support.tables import with_outcomes
 
 READER = PhotoReader(4)
 
@@ -271,92 +269,6 @@ def test_it_is_said_when_no_photo_was_rejected() -> None:
     figure = plot_rejects_by_reason({"rejected_by_reason": {}})
     assert bars(figure) == {"rejected": {}}
     assert figure.layout.title.text == "No photo was rejected"
-
-
-# --- quality ----------------------------------------------------------------------------------------------------------
-
-
-def clouds(spark: SparkSession, labels: Mapping[str, int], spread: float = 0.1) -> tuple[DataFrame, DataFrame, DataFrame]:
-    """Photos, their features of six columns in a cloud per label, and their first two columns as if a PCA had kept them."""
-    rng = np.random.default_rng(0)
-    rows = [
-        (f"file:/photos/{label}/{number}.jpg", label, (np.eye(6)[which % 6] + rng.normal(0, spread, 6)).tolist())
-        for which, (label, count) in enumerate(labels.items())
-        for number in range(count)
-    ]
-    features = spark.createDataFrame(rows, "path string, label string, features array<float>")
-    components = features.selectExpr("path", "label", "features[0] AS pca_1", "features[1] AS pca_2")
-    return *as_stored(features), components.repartition(3)
-
-
-def test_quality_is_measured_on_all_features_and_on_the_components(spark: SparkSession) -> None:
-    table = measure_quality(*clouds(spark, {"Apple": 20, "Pear": 20}), parameters())
-    assert table.to_dict("records") == [
-        {
-            "features": features,
-            "n_columns": n_columns,
-            "classifier": classifier,
-            "accuracy": 1.0,
-            "n_train": 30,
-            "n_test": 10,
-            "note": "",
-        }
-        for features, n_columns in (("network", 6), ("PCA", 2))
-        for classifier in (NEIGHBOURS, LINEAR_PROBE)
-    ]
-
-
-def test_what_the_components_lost_shows(spark: SparkSession) -> None:
-    table = measure_quality(*clouds(spark, dict.fromkeys("abcdef", 30)), parameters()).set_index(["features", "classifier"])
-    assert table["accuracy"]["network"].min() == 1.0
-    assert table["accuracy"]["PCA"].max() < 0.8, "four of six clouds lie on top of one another"
-
-
-def test_quality_is_that_of_the_photos_in_the_order_of_their_paths(spark: SparkSession) -> None:
-    photos, store, components = clouds(spark, {"Apple": 30, "Kiwi": 30, "Pear": 30}, spread=0.8)
-    rows = photos.join(store.select("digest", "features"), "digest").toPandas().sort_values("path")
-    expected = score_classifiers(np.stack(rows["features"].to_list()).astype(np.float32), rows["label"].tolist(), 3)
-    for frame in (store, store.repartition(4)):
-        table = measure_quality(photos, frame, components, parameters(seed=3))
-        assert table["accuracy"].tolist()[:2] == [score.accuracy for score in expected]
-
-
-def test_quality_of_many_photos_is_measured_on_a_sample(spark: SparkSession) -> None:
-    table = measure_quality(*clouds(spark, {"Apple": 500, "Pear": 500}), parameters(max_quality_photos=100))
-    assert 70 < table["n_train"][0] + table["n_test"][0] < 130
-    assert table["n_train"].nunique() == 1, "the same photos for both"
-
-
-def test_photos_without_a_label_take_no_part_in_the_accuracies(spark: SparkSession) -> None:
-    photos, store, components = clouds(spark, {"Apple": 30, "Kiwi": 30, "Pear": 300})
-    label = F.when(F.col("label") != "Pear", F.col("label"))
-    unlabelled, unlabelled_components = photos.withColumn("label", label), components.withColumn("label", label)
-    table = measure_quality(unlabelled, store, unlabelled_components, parameters(max_quality_photos=60))
-    assert set(table["n_train"] + table["n_test"]) == {60}, "the sample is one of labelled photos"
-    is_labelled = F.col("label").isNotNull()
-    expected = measure_quality(photos.where(label.isNotNull()), store, components.where(label.isNotNull()), parameters())
-    pd.testing.assert_frame_equal(table, expected)
-    nothing = unlabelled.where(~is_labelled), store, unlabelled_components.where(~is_labelled), parameters()
-    assert measure_quality(*nothing)["note"].tolist() == ["Not measured: fewer than two labels have two photos or more"]
-
-
-@pytest.mark.parametrize(
-    ("labels", "max_quality_photos", "note"),
-    [
-        ({"Apple": 20, "Pear": 20}, 0, "Not measured: reporting.max_quality_photos is 0"),
-        ({"Apple": 20}, 2000, "Not measured: fewer than two labels have two photos or more"),
-        ({"Apple": 1, "Kiwi": 1, "Pear": 1}, 2000, "Not measured: fewer than two labels have two photos or more"),
-        ({"Apple": 2, "Pear": 2}, 2000, "Not measured: 3 photos to learn from are too few for 5 nearest neighbours"),
-        ({}, 2000, "Not measured: fewer than two labels have two photos or more"),
-    ],
-)
-def test_the_table_says_why_quality_was_not_measured(
-    spark: SparkSession, labels: dict[str, int], max_quality_photos: int, note: str
-) -> None:
-    table = measure_quality(*clouds(spark, labels), parameters(max_quality_photos=max_quality_photos))
-    assert list(table.columns) == ["features", "n_columns", "classifier", "accuracy", "n_train", "n_test", "note"]
-    assert table["note"].tolist() == [note]
-    assert table.drop(columns="note").isna().all(axis=None)
 
 
 # --- contact sheet ----------------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from fruit_features.pipelines.reporting.nodes import plot_rejects_by_reason
+from fruit_features.pipelines.reporting.quality import plot_confusion, tabulate_labels
 from fruit_features.pipelines.reporting.report import render_report
 from fruit_features.pipelines.reporting.run_record import RunRecord
 
@@ -89,7 +90,15 @@ def quality(*rows: tuple[Any, ...]) -> pd.DataFrame:
     return pd.read_csv(io.StringIO(pd.DataFrame(list(rows), columns=columns).to_csv(index=False)))
 
 
-MEASURED = quality(("network", 1280, "linear probe", 0.98765, 1500, 500, ""), ("PCA", 54, "linear probe", 0.9, 1500, 500, ""))
+METHOD = "3-fold cross-validation"
+
+MEASURED = quality(
+    ("network", 1280, "linear probe", 0.98765, 1500, 500, METHOD), ("PCA", 54, "linear probe", 0.9, 1500, 500, METHOD)
+)
+
+LABEL_QUALITY, CONFUSION = tabulate_labels(["Kiwi"] * 4 + ["Apple"] * 2, ["Kiwi", "Apple", "Kiwi", "Kiwi", "Apple", "Apple"])
+
+NOT_MEASURED = {"label_quality": LABEL_QUALITY[:0], "confusion_plot": plot_confusion(CONFUSION[:0])}
 
 
 class Described(RunRecord):
@@ -116,6 +125,8 @@ def render(run_report: dict[str, Any] = RUN_REPORT, **changes: Any) -> str:
         "class_counts": go.Figure(go.Bar(x=[3], y=["Apple"])),
         "rejects_by_reason": plot_rejects_by_reason({"rejected_by_reason": {"empty file": 3}}),
         "quality": MEASURED,
+        "label_quality": LABEL_QUALITY,
+        "confusion_plot": plot_confusion(CONFUSION),
         "contact_sheet": contact_sheet(("Apple", 22_685, "file:/photos/Apple/0.jpg", jpeg())),
         "rejected_sample": rejects(("file:/photos/Pear/1.jpg", "Pear", "empty file")),
         "finding_counts": {"leak": 0, "near_duplicate": 1234},
@@ -132,7 +143,7 @@ def test_the_head_counts_photos_and_components() -> None:
 def test_every_figure_is_drawn_by_one_copy_of_plotly() -> None:
     page = Page(render())
     drawn = [match for script in page.scripts for match in re.findall(r'Plotly\.newPlot\(\s*"([\w-]+)"', script)]
-    assert drawn == ["scree-plot", "pca-scatter", "class-counts", "rejects-by-reason"]
+    assert drawn == ["scree-plot", "confusion-plot", "pca-scatter", "class-counts", "rejects-by-reason"]
     assert [attributes["id"] for tag, attributes in page.tags if tag == "div" and "id" in attributes] == drawn
     assert sum(len(script) > 1_000_000 for script in page.scripts) == 1
 
@@ -217,13 +228,30 @@ def test_it_is_said_when_no_photo_was_rejected() -> None:
 def test_quality_is_a_table() -> None:
     text = Page(render()).text
     assert "network 1,280 linear probe 98.8 % 1,500 500 PCA 54 linear probe 90.0 % 1,500 500" in text
+    assert "The method: 3-fold cross-validation." in text
+
+
+def test_labels_are_a_table_with_the_worst_first() -> None:
+    text = Page(render()).text
+    assert "recall precision most confused with photos Kiwi 4 75 % 100 % Apple 1 Apple 2 100 % 67 %" in text
+    assert "All labels, those that are told apart worst first" in text
+
+
+def test_of_many_labels_the_worst_are_shown() -> None:
+    names = [f"label {number:04}" for number in range(1000)]
+    labels, confusion = tabulate_labels(names, [*names[:999], names[0]])
+    page = Page(render(label_quality=labels, confusion_plot=plot_confusion(confusion)))
+    assert "The 40 labels that are told apart worst, of 1,000; label_quality has all of them" in page.text
+    assert "label 0999 1 0 % label 0000 1 label 0000 1 100 % 50 %" in page.text
+    assert "label 0500" not in page.text
 
 
 def test_the_page_says_why_quality_was_not_measured() -> None:
     note = "Not measured: reporting.max_quality_photos is 0"
-    page = Page(render(quality=quality((None, None, None, None, None, None, note))))
+    page = Page(render(quality=quality((None, None, None, None, None, None, note)), **NOT_MEASURED))
     assert f"{note}." in page.text
     assert "linear probe" not in page.text
+    assert "confusion-plot" not in page.attributes("id")
 
 
 # --- the run ----------------------------------------------------------------------------------------------------------
@@ -268,6 +296,7 @@ def test_a_run_of_nothing_is_described_too() -> None:
 def hostile() -> Page:
     """A page on which everything that a user's files can name is markup."""
     figure = go.Figure(go.Scatter(x=[1], y=[2], name=HOSTILE, hovertext=[HOSTILE]))
+    label_quality, confusion = tabulate_labels([HOSTILE, "Apple"], ["Apple", HOSTILE])
     run_report = {
         **RUN_REPORT,
         "seconds_per_node": {HOSTILE: 1.0},
@@ -283,7 +312,9 @@ def hostile() -> Page:
         rejects_by_reason=plot_rejects_by_reason({"rejected_by_reason": {HOSTILE: 3}}),
         contact_sheet=contact_sheet((HOSTILE, 1, f"file:/photos/{HOSTILE}", jpeg()), (HOSTILE, 1, HOSTILE, None)),
         rejected_sample=rejects((f"file:/{HOSTILE}", HOSTILE, HOSTILE)),
-        quality=quality((HOSTILE, 1, HOSTILE, 0.5, 1, 1, "")),
+        quality=quality((HOSTILE, 1, HOSTILE, 0.5, 1, 1, HOSTILE)),
+        label_quality=label_quality,
+        confusion_plot=plot_confusion(confusion),
     )
     return Page(page)
 
@@ -303,7 +334,7 @@ def test_names_are_shown_as_they_are(hostile: Page) -> None:
 
 
 def test_a_note_is_text_too() -> None:
-    page = Page(render(quality=quality((None, None, None, None, None, None, "<b>note</b>"))))
+    page = Page(render(quality=quality((None, None, None, None, None, None, "<b>note</b>")), **NOT_MEASURED))
     assert "<b>note</b>." in page.text
 
 
