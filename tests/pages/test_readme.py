@@ -80,6 +80,9 @@ INTERNAL_DATASETS = {
     "label_issues",
     "finding_counts",
     "contact_sheet",
+    "found_photos",
+    "map_photos",
+    "thumbnails",
     "rejected_sample",
     "photo_counts",
 }

@@ -31,6 +31,9 @@ PREVIEWS = {
     "rejected_sample": "TablePreview",
     "scree_plot": "PlotlyPreview",
     "pca_scatter": "PlotlyPreview",
+    "photo_map": "PlotlyPreview",
+    "contact_sheet": "TablePreview",
+    "found_photos": "TablePreview",
     "class_counts": "PlotlyPreview",
     "rejects_by_reason": "PlotlyPreview",
 }
