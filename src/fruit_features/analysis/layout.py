@@ -94,7 +94,8 @@ def _fit_to_square(places: NDArray[np.float64]) -> NDArray[np.float64]:
     """Scale places to the unit square, about its centre, both axes by the same factor."""
     low, high = places.min(axis=0), places.max(axis=0)
     extent = float((high - low).max()) or 1.0
-    return 0.5 + (places - (low + high) / 2) / extent
+    fitted: NDArray[np.float64] = 0.5 + (places - (low + high) / 2) / extent
+    return fitted
 
 
 def _spread_copies(places: NDArray[np.float64], place_of: NDArray[np.intp]) -> NDArray[np.float64]:
@@ -110,5 +111,5 @@ def _spread_copies(places: NDArray[np.float64], place_of: NDArray[np.intp]) -> N
     number = np.empty(len(order))
     number[order] = np.arange(len(order)) - np.searchsorted(ordered, ordered)
     radius, angle = _COPY_DISTANCE * np.sqrt(number), _GOLDEN_ANGLE * number
-    spread = places[place_of] + radius[:, np.newaxis] * np.column_stack([np.cos(angle), np.sin(angle)])
-    return np.clip(spread, 0, 1)
+    spread: NDArray[np.float64] = places[place_of] + radius[:, np.newaxis] * np.column_stack([np.cos(angle), np.sin(angle)])
+    return spread.clip(0, 1)

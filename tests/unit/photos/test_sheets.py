@@ -21,7 +21,7 @@ def cut(sheets: Sheets, number: int) -> Image.Image:
     sheet, left, top = sheets.place(number)
     size = sheets.sizes[number]
     assert size is not None
-    return Image.open(io.BytesIO(sheets.jpegs[sheet])).crop((left, top, left + size[0], top + size[1]))
+    return Image.open(io.BytesIO(sheets.images[sheet])).crop((left, top, left + size[0], top + size[1]))
 
 
 def test_every_picture_is_in_its_square() -> None:
@@ -30,7 +30,8 @@ def test_every_picture_is_in_its_square() -> None:
     for number, shade in enumerate(shades):
         pixels = np.asarray(cut(sheets, number)).astype(int)
         assert pixels.shape == (48, 48, 3)
-        assert np.abs(pixels - shade).max() <= 4, "no picture runs into the next"
+        assert np.abs(pixels - shade)[2:-2, 2:-2].max() <= 10, "no picture runs into the next"
+        assert np.abs(pixels - shade).max() <= 40, "but for the outermost pixels"
 
 
 def test_pictures_keep_their_aspect_ratio_and_small_ones_their_size() -> None:
@@ -42,13 +43,13 @@ def test_pictures_keep_their_aspect_ratio_and_small_ones_their_size() -> None:
 def test_a_photo_that_is_gone_leaves_its_square_empty() -> None:
     sheets = lay_on_sheets([plain(0), None, plain(255)], 64)
     assert sheets.sizes == [(64, 64), None, (64, 64)]
-    assert np.asarray(cut(sheets, 2)).min() > 250
+    assert np.asarray(cut(sheets, 2))[2:-2, 2:-2].min() > 250
 
 
 @pytest.mark.parametrize("pictures", [[], [None], [None] * 40])
 def test_without_pictures_there_is_no_sheet(pictures: list[None]) -> None:
     sheets = lay_on_sheets(pictures, 64)
-    assert (sheets.jpegs, sheets.extents, sheets.sizes) == ([], [], pictures)
+    assert (sheets.images, sheets.extents, sheets.sizes) == ([], [], pictures)
 
 
 def test_many_pictures_take_several_sheets() -> None:
@@ -56,16 +57,16 @@ def test_many_pictures_take_several_sheets() -> None:
     sheets = lay_on_sheets([plain(0, (8, 8))] * (n_pictures - 1) + [plain(255, (8, 8))], 16)
     assert sheets.extents == [(N_COLUMNS * 16, N_COLUMNS * 16), (N_COLUMNS * 16, 2 * 16)]
     assert sheets.place(n_pictures - 1) == (1, 0, 16)
-    assert np.asarray(cut(sheets, n_pictures - 1)).min() > 250
+    assert np.asarray(cut(sheets, n_pictures - 1))[2:-2, 2:-2].min() > 250
 
 
 def test_more_pictures_have_smaller_squares() -> None:
     sides = [choose_side(n_pictures) for n_pictures in (1, 240, 2_000, 5_000, 100_000)]
     assert sides == [96, 96, 64, 48, 48]
-    assert all(side % 16 == 0 for side in SIDES), "a block of a JPEG"
+    assert all(side % 16 == 0 for side in SIDES), "a block of WebP"
 
 
 def test_five_thousand_photos_take_less_than_three_megabytes() -> None:
     some = [encoded(fruit("Pear", seed, (96, 84)), "JPEG", quality=85) for seed in range(50)]
     sheets = lay_on_sheets(some * 100, choose_side(5000))
-    assert sum(map(len, sheets.jpegs)) < 3_000_000
+    assert sum(map(len, sheets.images)) < 2_500_000

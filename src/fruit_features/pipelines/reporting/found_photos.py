@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -10,6 +11,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from fruit_features.photos.sheets import SIDES, Sheets, lay_on_sheets
+from fruit_features.pipelines.reporting.tables import with_none
 from fruit_features.terminal.wording import NO_LABEL
 
 N_SHOWN: Final = 20
@@ -118,12 +120,10 @@ def pair_photos(worst: pd.DataFrame, near: pd.DataFrame, known: pd.DataFrame, co
         found[f"compared_{name}"] = found["compared_with"].map(photos[name])
     facts = photos[_FACTS].reindex(found["path"]).to_dict("records")
     found["measured"] = [_describe(kind, fact) for kind, fact in zip(found["kind"], facts, strict=True)]
-    found = found[FOUND_PHOTOS].astype({name: object for name in FOUND_PHOTOS if name not in {"rank", "score"}})
-    texts = [name for name in FOUND_PHOTOS if name not in {"rank", "score"}]
-    return found.assign(**{name: found[name].where(found[name].notna(), None) for name in texts})
+    return with_none(found[FOUND_PHOTOS], [name for name in FOUND_PHOTOS if name not in {"rank", "score"}])
 
 
-def _describe(kind: str, facts: dict[str, Any]) -> str | None:
+def _describe(kind: str, facts: Mapping[Hashable, Any]) -> str | None:
     """Say what was measured of a photo that is odd; None where nothing was, or nothing is known."""
     if kind in _BY_SIZE and pd.notna(facts["width"]):
         return f"{int(facts['width']):,} x {int(facts['height']):,} pixels"

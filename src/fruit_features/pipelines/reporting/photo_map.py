@@ -15,6 +15,7 @@ from fruit_features.analysis.layout import lay_out
 from fruit_features.photos.sheets import Sheets, choose_side, lay_on_sheets
 from fruit_features.pipelines.reporting.parameters import ReportingParameters
 from fruit_features.pipelines.reporting.scatters import COLOURS, OTHER_COLOUR, scatter_by_label
+from fruit_features.pipelines.reporting.tables import with_none
 from fruit_features.spark.feature_store import components_of, names_of
 from fruit_features.spark.sampling import hash_of_path
 from fruit_features.terminal.wording import NO_LABEL, count_of
@@ -104,8 +105,7 @@ def describe_photos(photos: pd.DataFrame, near: pd.DataFrame, found: pd.DataFram
     for name, lists in (("kinds", kinds), ("neighbours", in_order)):
         table[name] = pd.Series([lists.get(path, []) for path in photos["path"]], index=table.index, dtype=object)
     table["suggested_label"] = photos["path"].map(suggested)
-    texts = ["label", "split", "suggested_label"]
-    return table.assign(**{name: table[name].astype(object).where(table[name].notna(), None) for name in texts})
+    return with_none(table, ["label", "split", "suggested_label"])
 
 
 def plot_photo_map(map_photos: pd.DataFrame) -> go.Figure:

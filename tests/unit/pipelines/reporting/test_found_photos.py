@@ -136,4 +136,4 @@ def test_a_photo_is_on_the_sheet_once() -> None:
 
 def test_no_findings_are_no_fault() -> None:
     kinds, sheets = describe_found_photos(pd.DataFrame(columns=FOUND_PHOTOS), {}, {"leak": 0})
-    assert (kinds, sheets.jpegs) == ([], [])
+    assert (kinds, sheets.images) == ([], [])

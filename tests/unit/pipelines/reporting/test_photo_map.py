@@ -109,7 +109,7 @@ def test_pictures_are_found_on_their_sheet() -> None:
     )
     assert view.data["places"] == [[0, 0, 0, 96, 48], None, [0, 192, 0, 96, 48]]
     assert view.data["sheets"] == [(288, 96)]
-    assert len(view.sheets.jpegs) == 1
+    assert len(view.sheets.images) == 1
 
 
 def test_what_the_page_is_told_is_json() -> None:
