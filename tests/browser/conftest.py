@@ -14,7 +14,7 @@ import urllib.error
 import urllib.request
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -48,6 +48,9 @@ CHROMIUM_FLAGS = (
 HOST = "127.0.0.1"
 
 REGISTERED_PORTS = range(1024, 49152)
+
+PHONE = {"width": 420, "height": 860}
+"""Pixels."""
 
 _MAX_START = 60
 """Seconds."""
@@ -121,6 +124,16 @@ def tab(browser: Browser, screenshots: Path) -> Iterator[Tab]:
     with contextlib.closing(browser.new_page(viewport={"width": 1600, "height": 1000})) as page:
         page.set_default_timeout(_MAX_WAIT)
         yield Tab(page, screenshots)
+
+
+@contextlib.contextmanager
+def other_tab(browser: Browser, screenshots: Path, **options: Any) -> Iterator[Tab]:
+    """A page in a browser of its own kind, such as that of a phone."""
+    context = browser.new_context(**options)
+    try:
+        yield Tab(context.new_page(), screenshots)
+    finally:
+        context.close()
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import expect
 
+from fruit_features.pipelines.reporting.scatters import COLOURS
 from tests.browser.conftest import run_everything, serve_viz
 from tests.support.photos import encoded, fruit
 from tests.support.project_copy import copy_project
@@ -23,6 +24,8 @@ pytestmark = pytest.mark.browser
 
 LABELS = [
     "<script>window.attacked=1<",
+    "<!--<script>",
+    "'\"`${window.attacked=1}",
     "<img src=x onerror=window.attacked=1>",
     "<b>bold<",
     "<a href=javascript:window.attacked=1>link<",
@@ -86,8 +89,11 @@ def test_the_report_shows_labels_as_they_are(tab: Tab, hostile_project: Path) ->
     assert set(headings.all_text_contents()) == set(LABELS)
     plot = tab.page.locator("#pca-scatter")
     legend = plot.locator(".legendtext").all_text_contents()
-    for label in LABELS:
-        assert any(name.rstrip("\u2026") and label.startswith(name.rstrip("\u2026")) for name in legend), (label, legend)
+    *names, others = legend
+    assert others == f"{len(LABELS) - len(COLOURS)} other labels"
+    assert len(names) == len(COLOURS)
+    for name in names:
+        assert any(label.startswith(name.rstrip("\u2026")) for label in LABELS), name
     said = hover_texts(tab, plot)
     for label in ("<b>bold<", "<script>window.attacked=1<", "%{x} %{customdata}", "$x^2$"):
         assert f"label={label}" in said, said
@@ -96,11 +102,31 @@ def test_the_report_shows_labels_as_they_are(tab: Tab, hostile_project: Path) ->
     tab.picture("hostile labels in the report")
 
 
+def test_the_map_shows_labels_and_names_as_they_are(tab: Tab, hostile_project: Path) -> None:
+    tab.page.goto((hostile_project / "data" / "08_reporting" / "report.html").as_uri())
+    view, panel = tab.page.locator("#map-view"), tab.page.locator("#map-photo")
+    shown = set()
+    for _ in range(2 * len(LABELS)):
+        view.press("ArrowRight")
+        shown.add(panel.locator("> b").text_content())
+        check_that_no_label_did_anything(tab, panel.locator("small, li, .near"))
+    assert shown == set(LABELS)
+    options = tab.page.locator("#map-labels option").evaluate_all("options => options.map(option => option.value)")
+    assert set(options) == set(LABELS)
+    for label in LABELS[:4]:
+        tab.page.locator("#map-label").fill(label)
+        expect(tab.page.locator("#photo-map .traceshown path.point")).to_have_count(2)
+    for identifier in ("#photo-map", "#map-legend", "#map-filters", "#findings"):
+        check_that_no_label_did_anything(tab, tab.page.locator(identifier).locator("bdi, .textpoint, small, output"))
+    tab.picture("hostile labels on the map")
+
+
 def test_kedro_viz_shows_labels_as_they_are(tab: Tab, hostile_viz: str) -> None:
     tab.page.add_init_script("localStorage.setItem('KedroViz', '{\"showFeatureHints\": false}')")
     tab.page.goto(hostile_viz)
     for name, shown, text in (
         ("pca_scatter", ".js-plotly-plot .legend", "<b>bold<"),
+        ("photo_map", ".js-plotly-plot .legend", "<b>bold<"),
         ("class_counts", ".js-plotly-plot .cartesianlayer", "<b>bold<"),
         ("rejected_sample", "table.preview-table", "/01_raw/images/"),  # a few rows, which ones is a matter of chance
     ):

@@ -127,7 +127,7 @@ def test_a_plot_opens_and_draws(viz: Tab) -> None:
     viz.picture("scree plot, expanded")
 
 
-@pytest.mark.parametrize("name", ["pca_scatter", "class_counts", "rejects_by_reason"])
+@pytest.mark.parametrize("name", ["pca_scatter", "photo_map", "class_counts", "rejects_by_reason"])
 def test_the_other_plots_draw_too(name: str, viz: Tab) -> None:
     panel = open_panel(viz, name)
     expect(panel.locator(".js-plotly-plot .point").first).to_be_visible()

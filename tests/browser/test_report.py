@@ -7,8 +7,12 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.conftest import PHONE, other_tab
+
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from playwright.sync_api import Browser
 
     from tests.browser.conftest import Tab
 
@@ -17,6 +21,7 @@ pytestmark = pytest.mark.browser
 MARKS = {
     "scree-plot": ".barlayer .point path",
     "confusion-plot": ".heatmaplayer image",
+    "photo-map": ".scatterlayer path.point",
     "pca-scatter": ".scatterlayer path.point",
     "class-counts": ".barlayer .point path",
     "rejects-by-reason": ".barlayer .point path",
@@ -41,3 +46,14 @@ def test_it_draws_everything_and_asks_nobody(tab: Tab, project: Path) -> None:
     tab.page.screenshot(path=tab.screenshots / "report.png", full_page=True)
     assert tab.errors == []
     assert [url for url in asked if not url.startswith("data:")] == [report.as_uri()]
+
+
+def test_it_fits_a_phone(browser: Browser, screenshots: Path, project: Path) -> None:
+    with other_tab(browser, screenshots, viewport=PHONE, is_mobile=True, has_touch=True) as tab:
+        tab.page.goto((project / "data" / "08_reporting" / "report.html").as_uri())
+        expect(tab.page.locator("#photo-map path.point").first).to_be_visible()
+        assert tab.page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+        heights = tab.page.locator("#run td").evaluate_all("cells => cells.map(cell => cell.getBoundingClientRect().height)")
+        assert max(heights) < 120, "no word is broken into letters"
+        tab.page.screenshot(path=screenshots / "report on a phone.png", full_page=True)
+        assert tab.errors == []

@@ -81,6 +81,9 @@ INTERNAL_DATASETS = {
     "agreed_corrections",
     "finding_counts",
     "contact_sheet",
+    "found_photos",
+    "map_photos",
+    "thumbnails",
     "rejected_sample",
     "photo_counts",
 }

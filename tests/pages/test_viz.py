@@ -34,6 +34,9 @@ PREVIEWS = {
     "scree_plot": "PlotlyPreview",
     "pca_scatter": "PlotlyPreview",
     "confusion_plot": "PlotlyPreview",
+    "photo_map": "PlotlyPreview",
+    "contact_sheet": "TablePreview",
+    "found_photos": "TablePreview",
     "class_counts": "PlotlyPreview",
     "rejects_by_reason": "PlotlyPreview",
 }

@@ -157,7 +157,7 @@ def test_a_projection_by_an_int8_network_that_is_not_there_is_refused_before_it_
         ("featurization", ["02_intermediate"], "ingestion"),
         ("reduction", ["04_feature/featurized_photos"], "featurization"),
         ("export", ["06_models/pca_model.parquet"], "reduction"),
-        ("reporting", ["07_model_output", "08_reporting/photo_counts.json"], "export"),
+        ("reporting", ["07_model_output", "08_reporting/photo_counts.json"], "export,findings"),
         ("export", ["02_intermediate", "04_feature", "06_models/pca_model.parquet"], "ingestion,featurization,reduction"),
     ],
 )

@@ -32,6 +32,7 @@ PROMISED = {  # what others rely on: name, place under output_root, type, format
     "explained_variance": ("08_reporting/explained_variance.csv", "pandas.CSVDataset", None),
     "scree_plot": ("08_reporting/scree_plot.json", "plotly.JSONDataset", None),
     "pca_scatter": ("08_reporting/pca_scatter.json", "plotly.JSONDataset", None),
+    "photo_map": ("08_reporting/photo_map.json", "plotly.JSONDataset", None),
     "class_counts": ("08_reporting/class_counts.json", "plotly.JSONDataset", None),
     "rejects_by_reason": ("08_reporting/rejects_by_reason.json", "plotly.JSONDataset", None),
     "quality": ("08_reporting/quality.csv", "pandas.CSVDataset", None),

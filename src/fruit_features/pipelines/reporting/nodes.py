@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import html
 from typing import Any
 
 import pandas as pd
-import plotly.express as px
 import plotly.graph_objects as go
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
-from fruit_features.photos.reading import PhotoReader
 from fruit_features.photos.reasons import NUMBER, group_reasons
 from fruit_features.pipelines.reporting.parameters import ReportingParameters
+from fruit_features.pipelines.reporting.scatters import as_text, scatter_by_label, shorten
 from fruit_features.spark.feature_store import components_of
 from fruit_features.spark.reducers import load_reduction
 from fruit_features.spark.sampling import hash_of_path, is_sampled
-from fruit_features.spark.thumbnails import THUMBNAIL_SCHEMA, PhotoShrinker
 from fruit_features.terminal.wording import NO_LABEL, count_of
 
 MAX_BARS = 60
@@ -28,8 +25,13 @@ LABELS_SHOWN = 40
 REJECTS_SHOWN = 40
 
 _MAX_LENGTH_BESIDE_A_BAR = 72
-_MAX_LENGTH_IN_A_LEGEND = 32
 """Characters of a name; the whole of it is shown when one points at what it names."""
+
+_MAX_WIDE_BARS = 30
+"""Bars that have room around them; more are drawn closer to one another."""
+
+_WIDE_BAR, _NARROW_BAR = 22, 16
+"""Pixels from one bar to the next."""
 
 _COLOURS = {"exported": "#636efa", "rejected": "#ef553b"}
 
@@ -86,34 +88,18 @@ def plot_scatter(pca_features: DataFrame, parameters: ReportingParameters) -> go
     axes = components_of(pca_features)[:2]
     n_photos = pca_features.count()
     is_shown = is_sampled(parameters.max_scatter_points, n_photos, parameters.seed)
-    points = pca_features.where(is_shown).select("path", "label", *axes).toPandas().sort_values(["label", "path"])
+    points = pca_features.where(is_shown).select("path", "label", *axes).toPandas()
     is_whole = n_photos <= parameters.max_scatter_points
     shown = count_of(n_photos, "photo") if is_whole else f"a sample of {len(points):,} of {n_photos:,} photos"
-    points["photo"] = [_as_text(path.rsplit("/", 1)[-1]) for path in points["path"]]
-    points["label"] = [_as_text(label) for label in points["label"].fillna(NO_LABEL)]
-    figure = px.scatter(
-        points,
-        x=axes[0],
-        y=axes[-1],
-        color="label",
-        hover_name="photo",
-        custom_data=["label"],
-        title=f"{shown} on the leading components",
-    )
-    return figure.for_each_trace(
-        lambda trace: trace.update(
-            name=_as_text(_shorten(html.unescape(trace.name), _MAX_LENGTH_IN_A_LEGEND)),
-            # Plotly Express writes the label into the template, where %{x} in a label would be replaced by a number. With the
-            # label as `meta` of the trace, Plotly would take the names in the legend for templates, too.
-            hovertemplate=(
-                f"<b>%{{hovertext}}</b><br><br>label=%{{customdata[0]}}<br>{axes[0]}=%{{x}}<br>{axes[-1]}=%{{y}}<extra></extra>"
-            ),
-        )
-    )
+    figure = scatter_by_label(points, axes, ["label"])
+    return figure.update_layout(title=f"{shown} on the leading components")
 
 
 def plot_class_counts(featurized_photos: DataFrame) -> go.Figure:
     """Plot how many photos of each label were exported and how many rejected, the largest label first.
+
+    Of more than `MAX_BARS` labels, the largest are shown. If these have equally many photos, their bars would say nothing: it
+    is plotted how many labels have how many photos.
 
     Args:
         featurized_photos: What became of each listed photo: label, and error, or null for an exported one.
@@ -121,10 +107,28 @@ def plot_class_counts(featurized_photos: DataFrame) -> go.Figure:
     """
     by_label = featurized_photos.groupBy("label")
     counts = by_label.agg(F.count("*").alias("photos"), F.count("error").alias("rejected")).toPandas()
-    largest = counts.fillna({"label": NO_LABEL}).sort_values(["photos", "label"], ascending=[False, True])[:MAX_BARS]
-    names = [_as_text(label) for label in largest["label"]]
+    in_order = counts.fillna({"label": NO_LABEL}).sort_values(["photos", "label"], ascending=[False, True])
+    largest = in_order[:MAX_BARS]
+    title = f"{count_of(counts['photos'].sum(), 'photo')} of {count_of(counts['label'].nunique(), 'label')}"
+    if len(counts) <= MAX_BARS:
+        return _plot_outcomes(largest, title)
+    title += f", {_describe_sizes(counts['photos'])}"
+    if largest["photos"].nunique() == 1:
+        return _plot_sizes(counts["photos"], title)
+    return _plot_outcomes(largest, title + _leaving_out(len(counts), "labels"))
+
+
+def _plot_outcomes(counts: pd.DataFrame, title: str) -> go.Figure:
+    """Plot a bar per label.
+
+    Args:
+        counts: label, photos, rejected.
+        title: The title.
+
+    """
+    names = [as_text(label) for label in counts["label"]]
     figure = go.Figure()
-    outcomes = {"exported": largest["photos"] - largest["rejected"], "rejected": largest["rejected"]}
+    outcomes = {"exported": counts["photos"] - counts["rejected"], "rejected": counts["rejected"]}
     for outcome, n_photos in outcomes.items():
         figure.add_bar(
             x=n_photos.tolist(),
@@ -134,8 +138,30 @@ def plot_class_counts(featurized_photos: DataFrame) -> go.Figure:
             marker_color=_COLOURS[outcome],
             hovertemplate="%{y}: %{x:,}",
         )
-    title = f"{count_of(counts['photos'].sum(), 'photo')} of {count_of(counts['label'].nunique(), 'label')}"
-    return _lay_out_bars(figure, largest["label"].tolist(), title + _leaving_out(len(counts), "labels"))
+    return _lay_out_bars(figure, counts["label"].tolist(), title)
+
+
+def _plot_sizes(sizes: pd.Series, title: str) -> go.Figure:
+    """Plot how many labels have how many photos, by the number of photos of each label."""
+    n_labels = sizes.value_counts().sort_index(ascending=False)[:MAX_BARS]
+    names = [count_of(size, "photo") for size in n_labels.index]
+    figure = go.Figure().add_bar(
+        x=n_labels.tolist(),
+        y=names,
+        name="labels",
+        orientation="h",
+        marker_color=_COLOURS["exported"],
+        hovertemplate="%{x:,} labels with %{y}<extra></extra>",
+    )
+    return _lay_out_bars(figure, names, title, axis="labels")
+
+
+def _describe_sizes(sizes: pd.Series) -> str:
+    """Say how many photos labels have, by the number of photos of each label."""
+    least, middle, most = sizes.min(), int(sizes.median()), sizes.max()
+    if least == most:
+        return f"{least:,} each"
+    return f"from {least:,} to {most:,} each, half of them at most {middle:,}"
 
 
 def plot_rejects_by_reason(photo_counts: dict[str, Any]) -> go.Figure:
@@ -150,7 +176,7 @@ def plot_rejects_by_reason(photo_counts: dict[str, Any]) -> go.Figure:
     figure = go.Figure()
     figure.add_bar(
         x=list(shown.values()),
-        y=[_as_text(reason) for reason in shown],
+        y=[as_text(reason) for reason in shown],
         name="rejected",
         orientation="h",
         marker_color=_COLOURS["rejected"],
@@ -161,22 +187,16 @@ def plot_rejects_by_reason(photo_counts: dict[str, Any]) -> go.Figure:
     return figure.update_xaxes(visible=bool(counts))
 
 
-def make_contact_sheet(
-    featurized_photos: DataFrame, photo_reader: PhotoReader, parameters: ReportingParameters
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Choose a few photos of each label and shrink them, and a few of the rejected ones, which are no pictures.
-
-    Only the chosen photos are read. No rejected one is: it could not be decoded, and it might take a decoder down with it.
+def make_contact_sheet(featurized_photos: DataFrame, parameters: ReportingParameters) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Choose a few photos of each label, which are shown, and a few of the rejected ones, which are no pictures.
 
     Args:
-        featurized_photos: What became of each listed photo: path, label, length, and error, or null for an exported one.
-        photo_reader: Reads the chosen ones, on the workers.
+        featurized_photos: What became of each listed photo: path, label, and error, or null for an exported one.
         parameters: The seed of the choice.
 
     Returns:
-        (contact_sheet, rejected_sample): label, n_photos (exported ones of the label), path, thumbnail (JPEG, or None if the
-        photo is gone), of the labels with most photos first; and path, label, reason, of every reason one before any other's
-        second.
+        (contact_sheet, rejected_sample): label, n_photos (exported ones of the label), path, of the labels with most photos
+        first; and path, label, reason, of every reason one before any other's second.
 
     """
     by_chance = hash_of_path(parameters.seed)
@@ -190,33 +210,29 @@ def make_contact_sheet(
         .withColumn("n_photos", F.count("*").over(of_label))
         .where(F.col("place") <= PHOTOS_PER_LABEL)
         .orderBy(F.desc("n_photos"), "label", "place")
-        .select("label", "n_photos", "path", "length")
+        .select("label", "n_photos", "path")
         .limit(LABELS_SHOWN * PHOTOS_PER_LABEL)
         .toPandas()
     )
-    chosen = chosen[chosen["label"].isin(chosen["label"].unique()[:LABELS_SHOWN])]
-    files = featurized_photos.sparkSession.createDataFrame(chosen[["path", "length"]], "path string, length bigint")
-    shrunk = files.mapInArrow(PhotoShrinker(photo_reader), THUMBNAIL_SCHEMA).toArrow()
-    thumbnails = dict(zip(*shrunk.to_pydict().values(), strict=True))
-    contact_sheet = chosen.assign(thumbnail=chosen["path"].map(thumbnails.get)).drop(columns="length")
+    contact_sheet = chosen[chosen["label"].isin(chosen["label"].unique()[:LABELS_SHOWN])].reset_index(drop=True)
     of_every_reason = rejected.withColumn("place", F.row_number().over(of_reason)).orderBy("place", "reason")
     return contact_sheet, of_every_reason.select("path", "label", "reason").limit(REJECTS_SHOWN).toPandas()
 
 
-def _lay_out_bars(figure: go.Figure, names: list[str], title: str) -> go.Figure:
+def _lay_out_bars(figure: go.Figure, names: list[str], title: str, *, axis: str = "photos") -> go.Figure:
     """Lay out horizontal bars, the first on top, as high as they are many."""
     figure.update_layout(
         title=title,
         barmode="stack",
         legend={"traceorder": "normal"},
-        height=160 + 22 * max(1, len(names)),
-        xaxis={"title": "photos", "tickformat": ",", "rangemode": "tozero"},
+        height=160 + (_WIDE_BAR if len(names) <= _MAX_WIDE_BARS else _NARROW_BAR) * max(1, len(names)),
+        xaxis={"title": axis, "tickformat": ",", "rangemode": "tozero"},
         yaxis={
             "type": "category",  # else a label such as 2024-01 would be taken for a date
             "autorange": "reversed",
             "automargin": True,
-            "tickvals": [_as_text(name) for name in names],
-            "ticktext": [_as_text(_shorten(name, _MAX_LENGTH_BESIDE_A_BAR)) for name in names],
+            "tickvals": [as_text(name) for name in names],
+            "ticktext": [as_text(shorten(name, _MAX_LENGTH_BESIDE_A_BAR)) for name in names],
         },
     )
     return figure
@@ -224,12 +240,3 @@ def _lay_out_bars(figure: go.Figure, names: list[str], title: str) -> go.Figure:
 
 def _leaving_out(n_known: int, what: str) -> str:
     return f": the {MAX_BARS} most frequent {what}" if n_known > MAX_BARS else ""
-
-
-def _shorten(name: str, longest: int) -> str:
-    return name if len(name) <= longest else f"{name[: longest - 1]}…"
-
-
-def _as_text(name: str) -> str:
-    """Escape what Plotly would take for markup: it knows a few of HTML's tags."""
-    return html.escape(name, quote=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from kedro.pipeline import Pipeline, node
 
+from fruit_features.pipelines.reporting.found_photos import choose_found_photos
 from fruit_features.pipelines.reporting.nodes import (
     make_contact_sheet,
     plot_class_counts,
@@ -11,8 +12,10 @@ from fruit_features.pipelines.reporting.nodes import (
     plot_scatter,
     plot_scree,
 )
+from fruit_features.pipelines.reporting.photo_map import lay_out_photos, plot_photo_map
 from fruit_features.pipelines.reporting.quality import measure_quality, plot_confusion
 from fruit_features.pipelines.reporting.report import render_report
+from fruit_features.pipelines.reporting.thumbnails import shrink_photos
 
 
 def create_pipeline() -> Pipeline:
@@ -32,9 +35,28 @@ def create_pipeline() -> Pipeline:
             node(plot_confusion, "confusion", "confusion_plot", name="plot_confusion"),
             node(
                 make_contact_sheet,
-                ["featurized_photos", "photo_reader", "params:reporting"],
+                ["featurized_photos", "params:reporting"],
                 ["contact_sheet", "rejected_sample"],
                 name="make_contact_sheet",
+            ),
+            node(
+                choose_found_photos,
+                ["findings", "neighbours", "featurized_photos", "contact_sheet"],
+                "found_photos",
+                name="choose_found_photos",
+            ),
+            node(
+                lay_out_photos,
+                ["pca_features@spark", "neighbours", "findings", "found_photos", "params:reporting"],
+                "map_photos",
+                name="lay_out_photos",
+            ),
+            node(plot_photo_map, "map_photos", "photo_map", name="plot_photo_map"),
+            node(
+                shrink_photos,
+                ["featurized_photos", "photo_reader", "contact_sheet", "found_photos", "map_photos"],
+                "thumbnails",
+                name="shrink_photos",
             ),
             node(
                 render_report,
@@ -50,6 +72,9 @@ def create_pipeline() -> Pipeline:
                     "contact_sheet",
                     "rejected_sample",
                     "finding_counts",
+                    "found_photos",
+                    "map_photos",
+                    "thumbnails",
                     "run_record",
                 ],
                 "report",

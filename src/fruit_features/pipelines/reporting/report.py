@@ -1,7 +1,8 @@
 """The report: one HTML page of what a run did, which needs no network and no other file.
 
 It is the last node of the pipeline, so it knows what all other nodes have left and what they took. The page itself is the
-template `templates/report.html.j2`. Labels, paths and reasons come from the file system: the template escapes them.
+template `templates/report.html.j2`, and those that it includes: the map, its script, and the findings. Labels, paths and
+reasons come from the file system: the templates escape them.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from plotly.offline import get_plotlyjs
 
 from fruit_features.pages import render_page
 from fruit_features.parameters import flatten
+from fruit_features.pipelines.reporting.found_photos import describe_found_photos
+from fruit_features.pipelines.reporting.photo_map import describe_map
 from fruit_features.pipelines.reporting.run_record import RunRecord
 from fruit_features.terminal.wording import NO_LABEL, most_frequent
 
@@ -25,8 +28,14 @@ _NEUTRAL = {
     "font": {"color": "#808080", "family": "system-ui, sans-serif"},
     "hoverlabel": {"align": "left"},
     "modebar": {"bgcolor": "rgba(0,0,0,0)", "color": "#a0a0a0", "activecolor": "#606060"},
-    "margin": {"t": 70, "b": 50, "r": 20},
+    "margin": {"t": 30, "b": 50, "r": 20},
+    "title": None,
 }
+"""Figures without a ground of their own, readable on a light page and on a dark one; the page has their titles."""
+
+_N_LABELS_OPEN = 12
+"""Labels whose photos are seen at once; those of the others are behind a click."""
+
 _MAX_KINDS = 10
 """Kinds of files that are no photos and are named with their numbers."""
 
@@ -34,7 +43,6 @@ _MAX_LABELS = 40
 """Labels in the table of those that are told apart worst."""
 
 _GRID = {"gridcolor": "rgba(128,128,128,0.25)", "zerolinecolor": "rgba(128,128,128,0.5)"}
-"""Figures without a ground of their own, readable on a light page and on a dark one."""
 
 
 def render_report(
@@ -49,6 +57,9 @@ def render_report(
     contact_sheet: pd.DataFrame,
     rejected_sample: pd.DataFrame,
     finding_counts: dict[str, int],
+    found_photos: pd.DataFrame,
+    map_photos: pd.DataFrame,
+    thumbnails: pd.DataFrame,
     run_record: RunRecord,
 ) -> str:
     """Bring everything that a run left to look at into one page.
@@ -62,9 +73,12 @@ def render_report(
         quality: features, n_columns, classifier, accuracy, n_train, n_test, note.
         label_quality: label, n_photos, recall, precision, most_confused_with, n_confused; none if it was not measured.
         confusion_plot: Which labels are confused.
-        contact_sheet: label (None: no label), n_photos, path, thumbnail (JPEG or None): photos of a label lie together.
+        contact_sheet: label (None: no label), n_photos, path: photos of a label lie together.
         rejected_sample: path, label, reason.
         finding_counts: How many findings there are of each kind.
+        found_photos: The worst findings of each kind, `found_photos.FOUND_PHOTOS`.
+        map_photos: The photos on the map, `photo_map.MAP_PHOTOS`.
+        thumbnails: path, thumbnail (JPEG or None), of all photos that are shown.
         run_record: What the run has counted and timed so far.
 
     Returns:
@@ -74,6 +88,9 @@ def render_report(
     run = run_record.describe()
     counts = run["counts"]
     measured = quality.dropna(subset="accuracy")
+    pictures = dict(zip(thumbnails["path"], thumbnails["thumbnail"], strict=True))
+    kinds, found_sheets = describe_found_photos(found_photos, pictures, finding_counts)
+    shown = contact_sheet.assign(thumbnail=contact_sheet["path"].map(pictures.get)).fillna({"label": NO_LABEL})
     return render_page(
         "fruit_features.pipelines.reporting",
         "report.html.j2",
@@ -90,10 +107,13 @@ def render_report(
         confusion_plot=_draw(confusion_plot, "confusion-plot"),
         contact_sheet=[
             (label, photos["n_photos"].iloc[0], photos.to_dict("records"))
-            for label, photos in contact_sheet.fillna({"label": NO_LABEL}).groupby("label", sort=False)
+            for label, photos in shown.groupby("label", sort=False)
         ],
         rejected_sample=rejected_sample.fillna({"label": NO_LABEL}).to_dict("records"),
-        findings={kind.replace("_", " "): n_findings for kind, n_findings in finding_counts.items() if n_findings},
+        n_labels_open=_N_LABELS_OPEN,
+        photo_map=describe_map(map_photos, pictures, list(finding_counts)),
+        kinds=kinds,
+        found_sheets=found_sheets,
         left_out=most_frequent(counts["left_out"], _MAX_KINDS) if counts.get("left_out") else "",
         n_turned=counts.get("orientation_ignored") or 0,
         n_mismatches=counts.get("metadata_mismatches") or 0,
@@ -111,9 +131,9 @@ def _worst_labels(label_quality: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def _draw(figure: go.Figure, identifier: str) -> Markup:
-    """Draw a figure as a `div` and a script, in which Plotly escapes what would end the script."""
+    """Draw a figure below its title, as a `div` and a script, in which Plotly escapes what would end the script."""
     neutral = go.Figure(figure).update_layout(_NEUTRAL).update_xaxes(_GRID).update_yaxes(_GRID)
     options = {"displaylogo": False, "responsive": True}
-    return Markup(  # noqa: S704
-        neutral.to_html(config=options, full_html=False, include_plotlyjs=False, div_id=identifier)
-    )
+    drawn = neutral.to_html(config=options, full_html=False, include_plotlyjs=False, div_id=identifier)
+    title = figure.layout.title.text
+    return Markup("<h3>{}</h3>").format(title) * bool(title) + Markup(drawn)  # noqa: S704

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import io
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 import pytest
-from PIL import Image
 from pyspark.sql import functions as F
 
 from fruit_features.analysis.pca import PcaModel
-from fruit_features.photos.reading import PhotoReader
 from fruit_features.pipelines.reporting.nodes import (
     LABELS_SHOWN,
     MAX_BARS,
@@ -26,15 +23,14 @@ from fruit_features.pipelines.reporting.nodes import (
     plot_scree,
 )
 from fruit_features.pipelines.reporting.parameters import ReportingParameters
+from fruit_features.pipelines.reporting.scatters import COLOURS as COLOURS_OF_LABELS
+from fruit_features.pipelines.reporting.scatters import OTHER_COLOUR
 from tests.support.photos import COLOURS
 from tests.support.runs import as_path
 from tests.support.tables import with_outcomes
 
-READER = PhotoReader(4)
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     import plotly.graph_objects as go
     from pyspark.sql import DataFrame, SparkSession
@@ -45,7 +41,9 @@ RATIOS = np.array([0.5, 0.25, 0.15, 0.06, 0.04])
 
 
 def parameters(**changes: int) -> ReportingParameters:
-    return ReportingParameters(**{"max_scatter_points": 5000, "max_quality_photos": 2000, "seed": 0, **changes})
+    return ReportingParameters(
+        **{"max_scatter_points": 5000, "max_map_points": 2000, "max_quality_photos": 2000, "seed": 0, **changes}
+    )
 
 
 # --- scree plot -------------------------------------------------------------------------------------------------------
@@ -157,6 +155,26 @@ def test_the_scatter_of_no_photos_is_empty(spark: SparkSession) -> None:
     assert points(figure) == {}
 
 
+def test_of_many_labels_the_most_frequent_have_a_colour_and_a_name(spark: SparkSession) -> None:
+    n_coloured = len(COLOURS_OF_LABELS)
+    rows = [
+        (f"file:/p/{label:03}/{n}.jpg", f"{label:03}", 0.0, 0.0) for label in range(300) for n in range(1 + (label >= 290))
+    ]
+    photos = spark.createDataFrame(rows, "path string, label string, pca_1 float, pca_2 float")
+    figure = plot_scatter(photos, parameters())
+    others, *coloured = figure.data
+    assert [trace.name for trace in coloured] == [f"{label}" for label in range(290, 300)]
+    assert len({trace.marker.color for trace in coloured} | {OTHER_COLOUR}) == n_coloured + 1
+    assert (others.name, others.marker.color, len(others.x)) == ("290 other labels", OTHER_COLOUR, 290)
+    assert others.legendrank > max(trace.legendrank for trace in coloured), "it is named last"
+    assert ["007"] in others.customdata.tolist(), "a photo still says its label"
+
+
+def test_one_label_needs_no_legend(spark: SparkSession) -> None:
+    (trace,) = plot_scatter(projected(spark, 8).where("label = 'label 1'"), parameters()).data
+    assert trace.showlegend is False
+
+
 def test_what_looks_like_markup_is_shown_as_it_is(spark: SparkSession) -> None:
     photos = spark.createDataFrame(
         [("file:/p/<b>x.jpg", "<i>&", 1.0, 2.0)], "path string, label string, pca_1 float, pca_2 float"
@@ -228,7 +246,25 @@ def test_of_many_labels_the_largest_are_shown(spark: SparkSession) -> None:
     figure = plot_class_counts(outcomes(spark, {f"{number:03}": 1 + (number == 70) for number in range(71)}, {}))
     shown = list(bars(figure)["exported"])
     assert (shown[0], len(shown)) == ("070", MAX_BARS)
-    assert figure.layout.title.text == "72 photos of 71 labels: the 60 most frequent labels"
+    assert figure.layout.title.text == (
+        "72 photos of 71 labels, from 1 to 2 each, half of them at most 1: the 60 most frequent labels"
+    )
+
+
+@pytest.mark.parametrize(
+    ("n_more", "title", "expected"),
+    [
+        (0, "100 photos of 100 labels, 1 each", {"1 photo": 100}),
+        (70, "170 photos of 100 labels, from 1 to 2 each, half of them at most 2", {"2 photos": 70, "1 photo": 30}),
+    ],
+)
+def test_of_many_labels_with_equally_many_photos_their_sizes_are_shown(
+    spark: SparkSession, n_more: int, title: str, expected: dict[str, int]
+) -> None:
+    figure = plot_class_counts(outcomes(spark, {f"{number:03}": 1 + (number < n_more) for number in range(100)}, {}))
+    assert bars(figure) == {"labels": expected}
+    assert figure.layout.title.text == title
+    assert figure.layout.height < 300
 
 
 def test_a_label_is_a_name_and_neither_a_date_nor_markup(spark: SparkSession) -> None:
@@ -289,44 +325,13 @@ def listing(spark: SparkSession, labels: Mapping[str, int]) -> DataFrame:
 
 
 def test_a_few_photos_of_every_label_are_shown(photos: DataFrame, rejected_images: DataFrame, photo_tree: PhotoTree) -> None:
-    sheet, _ = make_contact_sheet(with_outcomes(photos, rejected_images), READER, parameters())
-    assert list(sheet.columns) == ["label", "n_photos", "path", "thumbnail"]
+    sheet, _ = make_contact_sheet(with_outcomes(photos, rejected_images), parameters())
+    assert list(sheet.columns) == ["label", "n_photos", "path"]
     assert Counter(sheet["label"]) == dict.fromkeys(COLOURS, PHOTOS_PER_LABEL)
     assert {as_path(path) for path in sheet["path"]} <= photo_tree.good
     n_good = Counter(path.parent.name for path in photo_tree.good)
     assert dict(zip(sheet["label"], sheet["n_photos"], strict=True)) == n_good
     assert sheet["n_photos"].is_monotonic_decreasing
-    for row in sheet.itertuples():
-        shown = Image.open(io.BytesIO(row.thumbnail))
-        red, green, blue = np.asarray(shown.resize((1, 1)))[0, 0].tolist()
-        assert max(shown.size) <= 96
-        assert blue <= max(red, green) + 8, "fruits are no blue"
-
-
-def test_only_the_photos_shown_are_read(spark: SparkSession, tmp_path: Path) -> None:
-    photo = io.BytesIO()
-    Image.new("RGB", (8, 8)).save(photo, "PNG")
-    folder = tmp_path / "Äpfel & 100%25"
-    folder.mkdir()
-    for number in range(30):
-        (folder / f"{number}.png").write_bytes(photo.getvalue())
-    pictures = spark.read.format("binaryFile").load(str(folder))
-    photos = pictures.selectExpr("path", "'apple' AS label", "length").localCheckpoint()
-    nothing = spark.createDataFrame([], "path string, label string, reason string")
-    first, _ = make_contact_sheet(with_outcomes(photos, nothing), READER, parameters())
-    shown = {as_path(path) for path in first["path"]}
-    for path in folder.iterdir():
-        if path not in shown:
-            path.unlink()
-    again, _ = make_contact_sheet(with_outcomes(photos, nothing), READER, parameters())
-    pd.testing.assert_frame_equal(again, first)
-    assert again["thumbnail"].notna().all()
-
-
-def test_photos_that_are_gone_are_named_without_a_picture(spark: SparkSession, rejected_images: DataFrame) -> None:
-    sheet, _ = make_contact_sheet(with_outcomes(listing(spark, {"Pear": 2}), rejected_images), READER, parameters())
-    assert sorted(sheet["path"]) == ["file:/nowhere/Pear/0.jpg", "file:/nowhere/Pear/1.jpg"]
-    assert sheet["thumbnail"].tolist() == [None, None]
 
 
 def test_photos_without_a_label_lie_together_on_the_sheet(spark: SparkSession) -> None:
@@ -337,7 +342,7 @@ def test_photos_without_a_label_lie_together_on_the_sheet(spark: SparkSession) -
     rejected = photos.where(is_plum | (F.col("path") == "file:/nowhere/Pear/0.jpg")).selectExpr(
         "path", "label", "'broken' reason"
     )
-    sheet, sample = make_contact_sheet(with_outcomes(photos, rejected), READER, parameters())
+    sheet, sample = make_contact_sheet(with_outcomes(photos, rejected), parameters())
     assert sheet["label"].isna().tolist() == [True] * PHOTOS_PER_LABEL + [False] * 2
     assert sheet["n_photos"].tolist() == [5] * PHOTOS_PER_LABEL + [2] * 2
     assert set(sample["label"].fillna("none")) == {"none", "Plum"}
@@ -345,7 +350,7 @@ def test_photos_without_a_label_lie_together_on_the_sheet(spark: SparkSession) -
 
 def test_of_many_labels_those_with_most_photos_are_shown(spark: SparkSession, rejected_images: DataFrame) -> None:
     photos = listing(spark, {f"label {number:02}": 1 + number % 6 for number in range(60)})
-    sheet, _ = make_contact_sheet(with_outcomes(photos, rejected_images), READER, parameters())
+    sheet, _ = make_contact_sheet(with_outcomes(photos, rejected_images), parameters())
     assert sheet["label"].nunique() == LABELS_SHOWN
     assert sheet["n_photos"].min() == 3
     assert sheet.groupby("label").size().max() == PHOTOS_PER_LABEL
@@ -355,9 +360,7 @@ def test_the_photos_shown_depend_on_the_seed_and_on_no_partition(spark: SparkSes
     photos = listing(spark, {"Pear": 50, "Kiwi": 50})
 
     def shown(frame: DataFrame, seed: int) -> list[str]:
-        paths: list[str] = make_contact_sheet(with_outcomes(frame, rejected_images), READER, parameters(seed=seed))[0][
-            "path"
-        ].tolist()
+        paths: list[str] = make_contact_sheet(with_outcomes(frame, rejected_images), parameters(seed=seed))[0]["path"].tolist()
         return paths
 
     assert shown(photos, 1) == shown(photos.repartition(5), 1) != shown(photos, 2)
@@ -369,7 +372,7 @@ def test_of_many_rejects_every_reason_is_shown(spark: SparkSession) -> None:
     )
     rows = [(f"file:/p/{number}.jpg", "Pear", reason) for number, reason in enumerate(reasons)]
     rejected = spark.createDataFrame(rows, "path string, label string, reason string")
-    _, sample = make_contact_sheet(with_outcomes(rejected.withColumn("length", F.lit(9)), rejected), READER, parameters())
+    _, sample = make_contact_sheet(with_outcomes(rejected.withColumn("length", F.lit(9)), rejected), parameters())
     assert list(sample.columns) == ["path", "label", "reason"]
     assert len(sample) == REJECTS_SHOWN
     kinds = Counter(sample["reason"].str.split(" ").str[0])
@@ -380,5 +383,5 @@ def test_of_many_rejects_every_reason_is_shown(spark: SparkSession) -> None:
 def test_a_listing_of_nothing_but_rejects_shows_no_photo(spark: SparkSession) -> None:
     photos = listing(spark, {"Pear": 2})
     rejected = photos.selectExpr("path", "label", "'broken' AS reason")
-    sheet, sample = make_contact_sheet(with_outcomes(photos, rejected), READER, parameters())
+    sheet, sample = make_contact_sheet(with_outcomes(photos, rejected), parameters())
     assert (len(sheet), len(sample)) == (0, 2)

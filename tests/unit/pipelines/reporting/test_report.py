@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import re
 from html.parser import HTMLParser
 from typing import Any
@@ -12,7 +13,9 @@ import plotly.graph_objects as go
 import pytest
 from PIL import Image
 
+from fruit_features.pipelines.reporting.found_photos import FOUND_PHOTOS
 from fruit_features.pipelines.reporting.nodes import plot_rejects_by_reason
+from fruit_features.pipelines.reporting.photo_map import MAP_PHOTOS
 from fruit_features.pipelines.reporting.quality import plot_confusion, tabulate_labels
 from fruit_features.pipelines.reporting.report import render_report
 from fruit_features.pipelines.reporting.run_record import RunRecord
@@ -76,8 +79,22 @@ def jpeg(shade: int = 0) -> bytes:
     return content.getvalue()
 
 
-def contact_sheet(*rows: tuple[str, int, str, bytes | None]) -> pd.DataFrame:
-    return pd.DataFrame(list(rows), columns=["label", "n_photos", "path", "thumbnail"])
+def contact_sheet(*rows: tuple[str, int, str]) -> pd.DataFrame:
+    return pd.DataFrame(list(rows), columns=["label", "n_photos", "path"])
+
+
+def thumbnails(**pictures: bytes | None) -> pd.DataFrame:
+    return pd.DataFrame({"path": list(pictures), "thumbnail": list(pictures.values())}, dtype=object)
+
+
+def found_photos(*rows: dict[str, Any]) -> pd.DataFrame:
+    usual = dict.fromkeys(FOUND_PHOTOS) | {"kind": "leak", "rank": 1, "score": 0.5, "path": "a", "label": "Pear"}
+    return pd.DataFrame([usual | row for row in rows], columns=FOUND_PHOTOS)
+
+
+def map_photos(*rows: dict[str, Any]) -> pd.DataFrame:
+    usual = dict.fromkeys(MAP_PHOTOS) | {"label": "Pear", "x": 0.5, "y": 0.5, "kinds": [], "neighbours": []}
+    return pd.DataFrame([usual | row for row in rows], columns=MAP_PHOTOS)
 
 
 def rejects(*rows: tuple[str, str, str]) -> pd.DataFrame:
@@ -127,9 +144,12 @@ def render(run_report: dict[str, Any] = RUN_REPORT, **changes: Any) -> str:
         "quality": MEASURED,
         "label_quality": LABEL_QUALITY,
         "confusion_plot": plot_confusion(CONFUSION),
-        "contact_sheet": contact_sheet(("Apple", 22_685, "file:/photos/Apple/0.jpg", jpeg())),
+        "contact_sheet": contact_sheet(("Apple", 22_685, "file:/photos/Apple/0.jpg")),
         "rejected_sample": rejects(("file:/photos/Pear/1.jpg", "Pear", "empty file")),
         "finding_counts": {"leak": 0, "near_duplicate": 1234},
+        "found_photos": found_photos(),
+        "map_photos": map_photos(),
+        "thumbnails": thumbnails(**{"file:/photos/Apple/0.jpg": jpeg()}),
         "run_record": Described(run_report),
     }
     return render_report(**{**content, **changes})
@@ -137,7 +157,7 @@ def render(run_report: dict[str, Any] = RUN_REPORT, **changes: Any) -> str:
 
 def test_the_head_counts_photos_and_components() -> None:
     text = Page(render()).text
-    assert "22,688 photos listed 22,685 exported 3 rejected 54 components kept" in text
+    assert "22,688 photos listed 22,685 exported 3 rejected 54 components kept 1,234 findings" in text
 
 
 def test_every_figure_is_drawn_by_one_copy_of_plotly() -> None:
@@ -151,11 +171,13 @@ def test_every_figure_is_drawn_by_one_copy_of_plotly() -> None:
 def test_the_page_needs_no_network_and_no_other_file() -> None:
     page = Page(render())
     assert all(link.startswith("data:image/jpeg;base64,") for link in page.attributes("src"))
-    assert page.attributes("href") == []
+    assert all(link.startswith("#") for link in page.attributes("href"))
     assert not {"link", "iframe", "object", "embed", "base"} & {tag for tag, _ in page.tags}
-    style = render().split("<style>")[1].split("</style>")[0]
-    assert "url(" not in style
-    assert "@import" not in style
+    pictures = {"map_photos": map_photos({"path": "a"}), "found_photos": found_photos({"path": "a"})}
+    styles = re.findall("<style>(.*?)</style>", render(**pictures, thumbnails=thumbnails(a=jpeg())), re.DOTALL)
+    assert len(styles) == 3
+    assert "@import" not in "".join(styles)
+    assert re.findall(r"url\((.{12})", "".join(styles)) == ['"data:image/'] * 2
 
 
 def test_the_same_results_give_the_same_page() -> None:
@@ -173,10 +195,13 @@ def test_photos_lie_under_their_labels() -> None:
     page = Page(
         render(
             contact_sheet=contact_sheet(
-                ("Kiwi", 1_200, "file:/photos/Kiwi/a.jpg", jpeg(1)),
-                ("Kiwi", 1_200, "file:/photos/Kiwi/b.jpg", jpeg(2)),
-                ("Apple", 7, "file:/photos/Apple/c.jpg", jpeg(3)),
-            )
+                ("Kiwi", 1_200, "file:/photos/Kiwi/a.jpg"),
+                ("Kiwi", 1_200, "file:/photos/Kiwi/b.jpg"),
+                ("Apple", 7, "file:/photos/Apple/c.jpg"),
+            ),
+            thumbnails=thumbnails(
+                **{f"file:/photos/{name}.jpg": jpeg(shade) for shade, name in enumerate(("Kiwi/a", "Kiwi/b", "Apple/c"))}
+            ),
         )
     )
     assert "Kiwi 1,200 a.jpg b.jpg Apple 7 c.jpg" in page.text
@@ -185,9 +210,9 @@ def test_photos_lie_under_their_labels() -> None:
 
 
 def test_photos_without_a_label_are_shown_as_such() -> None:
-    photo = ("file:/photos/a.jpg", jpeg())
-    sheet = contact_sheet(("Kiwi", 2, *photo), (None, 1, *photo))  # type: ignore[arg-type]
-    page = Page(render(contact_sheet=sheet, rejected_sample=rejects(("file:/b.jpg", None, "empty file"))))  # type: ignore[arg-type]
+    sheet = contact_sheet(("Kiwi", 2, "file:/photos/a.jpg"), (None, 1, "file:/photos/a.jpg"))  # type: ignore[arg-type]
+    rejected = rejects(("file:/b.jpg", None, "empty file"))  # type: ignore[arg-type]
+    page = Page(render(contact_sheet=sheet, rejected_sample=rejected, thumbnails=thumbnails(**{"file:/photos/a.jpg": jpeg()})))
     assert "Kiwi 2 a.jpg (no label) 1 a.jpg" in page.text
     assert "b.jpg (no label) empty file" in page.text
 
@@ -203,7 +228,7 @@ def test_what_was_not_taken_for_a_photo_is_told() -> None:
 
 
 def test_a_photo_that_is_gone_has_a_name_and_no_picture() -> None:
-    page = Page(render(contact_sheet=contact_sheet(("Kiwi", 1, "file:/photos/Kiwi/a.jpg", None))))
+    page = Page(render(contact_sheet=contact_sheet(("Kiwi", 1, "file:/photos/Kiwi/a.jpg"))))
     assert "Kiwi 1 no picture a.jpg" in page.text
     assert page.attributes("src") == []
 
@@ -310,7 +335,15 @@ def hostile() -> Page:
         pca_scatter=figure,
         class_counts=figure,
         rejects_by_reason=plot_rejects_by_reason({"rejected_by_reason": {HOSTILE: 3}}),
-        contact_sheet=contact_sheet((HOSTILE, 1, f"file:/photos/{HOSTILE}", jpeg()), (HOSTILE, 1, HOSTILE, None)),
+        contact_sheet=contact_sheet((HOSTILE, 1, f"file:/photos/{HOSTILE}"), (HOSTILE, 1, HOSTILE)),
+        thumbnails=thumbnails(**{f"file:/photos/{HOSTILE}": jpeg()}),
+        finding_counts={HOSTILE: 2},
+        found_photos=found_photos({name: HOSTILE for name in FOUND_PHOTOS if name not in {"rank", "score"}}),
+        map_photos=map_photos(
+            dict.fromkeys(("path", "label", "split", "suggested_label"), HOSTILE)
+            | {"kinds": [HOSTILE], "neighbours": [HOSTILE, f"{HOSTILE}2"]},
+            {"path": f"file:/photos/{HOSTILE}"},
+        ),
         rejected_sample=rejects((f"file:/{HOSTILE}", HOSTILE, HOSTILE)),
         quality=quality((HOSTILE, 1, HOSTILE, 0.5, 1, 1, HOSTILE)),
         label_quality=label_quality,
@@ -320,7 +353,16 @@ def hostile() -> Page:
 
 
 def test_names_open_no_tags(hostile: Page) -> None:
-    harmless = Page(render(contact_sheet=contact_sheet(("A", 1, "a", jpeg()), ("A", 1, "b", None))))
+    names = dict.fromkeys(("path", "label", "split", "suggested_label"), "a")
+    harmless = Page(
+        render(
+            contact_sheet=contact_sheet(("A", 1, "a"), ("A", 1, "b")),
+            thumbnails=thumbnails(a=jpeg()),
+            finding_counts={"leak": 2},
+            found_photos=found_photos({"compared_with": "b", "suggested_label": "b", "measured": "b"}),
+            map_photos=map_photos({**names, "kinds": ["leak"], "neighbours": ["a", "b"]}, {"path": "c"}),
+        )
+    )
     assert {tag for tag, _ in hostile.tags} == {tag for tag, _ in harmless.tags}
     assert len(hostile.scripts) == len(harmless.scripts)
     assert hostile.attributes("onerror") == []
@@ -338,8 +380,84 @@ def test_a_note_is_text_too() -> None:
     assert "<b>note</b>." in page.text
 
 
+# --- findings ---------------------------------------------------------------------------------------------------------
+
+
 def test_findings_are_counted_by_kind() -> None:
-    text = Page(render()).text
-    assert "near duplicate 1,234" in text
-    assert "leak" not in text
+    page = Page(render())
+    assert "1,234 findings near duplicate 1,234" in page.text, "in the head"
+    assert page.text.count("near duplicate 1,234") == 2, "and where they are shown"
+    assert "leak" not in page.text
+    assert page.attributes("href") == ["#found-near_duplicate"]
+    assert "found-near_duplicate" in page.attributes("id")
     assert "There are none." in Page(render(finding_counts={"leak": 0})).text
+
+
+def test_a_finding_is_shown_beside_what_it_is_compared_with() -> None:
+    finding = {
+        "path": "file:/p/a.jpg",
+        "split": "test",
+        "compared_with": "file:/p/b.jpg",
+        "compared_label": "Plum",
+        "suggested_label": "Quince",
+        "measured": "brightness 0.1",
+        "score": 0.987,
+    }
+    pictures = thumbnails(**{"file:/p/a.jpg": jpeg(), "file:/p/b.jpg": jpeg(9)})
+    page = Page(render(finding_counts={"leak": 21}, found_photos=found_photos(finding), thumbnails=pictures))
+    assert "The worst 1: Pear a.jpg, test Plum b.jpg 0.99: brightness 0.1: rather Quince" in page.text
+    assert [label for label in page.attributes("aria-label") if label.endswith(".jpg")] == ["a.jpg", "b.jpg"]
+
+
+def test_a_found_photo_that_is_gone_has_a_name_and_no_picture() -> None:
+    page = Page(render(finding_counts={"leak": 1}, found_photos=found_photos({"path": "file:/p/a.jpg"})))
+    assert "no picture Pear a.jpg" in page.text
+    assert "The worst" not in page.text, "as all are shown"
+
+
+# --- the map ----------------------------------------------------------------------------------------------------------
+
+
+def controls(page: Page) -> set[str]:
+    known = {"map-label", "map-split", "map-kind", "map-legend", "map-filters"}
+    return known & set(page.attributes("id"))
+
+
+def test_the_page_knows_the_photos_of_the_map() -> None:
+    page = Page(render(map_photos=map_photos({"path": "file:/p/a.jpg"}, {"path": "file:/p/b.jpg", "label": "Plum"})))
+    assert "2 of 22,685 photos: those that are alike" in page.text
+    (data,) = [json.loads(script) for script in page.scripts if script.startswith('{"colours"')]
+    assert (data["names"], data["labels"]) == (["a.jpg", "b.jpg"], ["Pear", "Plum"])
+
+
+def test_one_label_without_splits_and_findings_has_no_controls() -> None:
+    assert controls(Page(render(map_photos=map_photos({"path": "a"}, {"path": "b"})))) == set()
+    assert controls(Page(render(map_photos=map_photos({"path": "a", "label": None})))) == set()
+
+
+@pytest.mark.parametrize(
+    ("photo", "expected"),
+    [
+        ({"label": "Plum"}, {"map-filters", "map-label", "map-legend"}),
+        ({"label": None}, {"map-filters", "map-label", "map-legend"}),
+        ({"split": "test"}, {"map-filters", "map-split"}),
+        ({"kinds": ["leak"]}, {"map-filters", "map-kind"}),
+    ],
+)
+def test_there_is_a_control_for_what_photos_differ_in(photo: dict[str, Any], expected: set[str]) -> None:
+    page = Page(render(map_photos=map_photos({"path": "a"}, {"path": "b", **photo}), finding_counts={"leak": 1}))
+    assert controls(page) == expected
+
+
+def test_without_photos_on_it_there_is_no_map() -> None:
+    assert "Map of the photos" not in Page(render()).text
+
+
+# --- many labels ------------------------------------------------------------------------------------------------------
+
+
+def test_of_many_labels_the_first_are_seen_and_the_others_are_behind_a_click() -> None:
+    rows = [(f"label {number}", 40 - number, f"file:/p/{number}.jpg") for number in range(40)]
+    page = Page(render(contact_sheet=contact_sheet(*rows)))
+    assert "label 11 29 no picture 11.jpg Photos of 28 more labels label 12 28 no picture 12.jpg" in page.text
+    assert "more labels" not in Page(render(contact_sheet=contact_sheet(*rows[:12]))).text
