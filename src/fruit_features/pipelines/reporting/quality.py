@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Sequence
 from typing import Final
 
@@ -16,6 +15,7 @@ from pyspark.sql import functions as F
 
 from fruit_features.analysis import separability
 from fruit_features.pipelines.reporting.parameters import ReportingParameters
+from fruit_features.pipelines.reporting.scatters import as_text, shorten
 from fruit_features.spark.feature_store import components_of, join_features, names_of
 from fruit_features.spark.sampling import is_sampled
 
@@ -162,7 +162,7 @@ def plot_confusion(confusion: pd.DataFrame) -> go.Figure:
             hoverinfo="text",
             hovertext=[
                 [
-                    f"{_as_text(label)}<br>was named {_as_text(predicted)}:<br>{count:,} of {total:,} photos"
+                    f"{as_text(label)}<br>was named {as_text(predicted)}:<br>{count:,} of {total:,} photos"
                     for predicted, count in zip(shown, of_label, strict=True)
                 ]
                 for label, of_label, total in zip(shown, counts.tolist(), totals[:, 0].tolist(), strict=True)
@@ -172,7 +172,7 @@ def plot_confusion(confusion: pd.DataFrame) -> go.Figure:
     most_confused = f": the {len(names)} labels that are confused most, and {n_others:,} others" if n_others else ""
     ticks = {
         "tickvals": list(range(len(shown))),
-        "ticktext": [_as_text(_shorten(name)) for name in shown],
+        "ticktext": [as_text(shorten(name, _MAX_LENGTH_BESIDE_THE_MAP)) for name in shown],
         "showgrid": False,
         "zeroline": False,
         "automargin": True,
@@ -220,13 +220,3 @@ def _matrix(photos: pa.Table) -> NDArray[np.float32]:
 def _unmeasured(reason: str) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     quality = pd.DataFrame([{"note": f"Not measured: {reason}"}], columns=QUALITY)
     return quality, pd.DataFrame(columns=LABEL_QUALITY), pd.DataFrame(columns=CONFUSION)
-
-
-def _shorten(label: str) -> str:
-    longest = _MAX_LENGTH_BESIDE_THE_MAP
-    return label if len(label) <= longest else f"{label[: longest - 1]}…"
-
-
-def _as_text(label: str) -> str:
-    """Escape what Plotly would take for markup: it knows a few of HTML's tags."""
-    return html.escape(label, quote=False)
