@@ -23,7 +23,7 @@ setup: $(READY)  ## Make .venv with what a run needs (4 GB, of which 1.4 GB are 
 $(READY): requirements.lock requirements-build.lock pyproject.toml
 	@test -n "$(PYTHON)" || { echo "No Python 3.11, 3.12 or 3.13 on PATH: install one, or say make PYTHON=/path/to/python"; exit 1; }
 	$(PYTHON) -m venv --clear $(VENV)
-	@$(BIN)/python scripts/install_lock.py --takes "1.4 GB to download, 3.8 GB on disk, one to seven minutes" \
+	@$(BIN)/python scripts/install_lock.py --takes "1.4 GB to download, 4 GB on disk, one to seven minutes" \
 		--editable . requirements-build.lock requirements.lock
 	@$(BIN)/python scripts/archive_classes.py
 	@touch $@

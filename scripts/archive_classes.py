@@ -33,7 +33,7 @@ def main() -> int:
     archive = ClassArchive.of(use_supported_java())
     if archive is None or archive.is_complete:
         return 0
-    print("Archiving the classes that Spark loads: half a minute, once", flush=True)
+    print("Archiving the classes that Spark loads: a minute or so, once", flush=True)
     try:
         _archive(archive)
     except Exception as error:  # whatever it is, runs do without
