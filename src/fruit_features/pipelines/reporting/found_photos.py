@@ -11,7 +11,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from fruit_features.photos.sheets import SIDES, Sheets, lay_on_sheets
-from fruit_features.pipelines.reporting.tables import with_none
+from fruit_features.pipelines.reporting.tables import table_of_paths, with_none
 from fruit_features.terminal.wording import NO_LABEL
 
 N_SHOWN: Final = 20
@@ -80,15 +80,11 @@ def choose_found_photos(
     if worst.empty:
         return pd.DataFrame(columns=FOUND_PHOTOS)
     session = findings.sparkSession
-
-    def table_of(paths: pd.Series) -> DataFrame:
-        return F.broadcast(session.createDataFrame(pd.DataFrame({"path": paths.dropna().unique()}), "path string"))
-
-    issues = table_of(worst.loc[worst["kind"] == _ISSUE, "path"])
+    issues = table_of_paths(session, worst.loc[worst["kind"] == _ISSUE, "path"])
     near = neighbours.join(issues, "path").select("path", "rank", "neighbour").toPandas()
     split = F.col("split") if "split" in featurized_photos.columns else F.lit(None).cast("string").alias("split")
     named = pd.concat([worst["path"], worst["compared_with"], near["neighbour"], contact_sheet["path"]])
-    known = featurized_photos.join(table_of(named), "path").select("path", "label", split, *_FACTS).toPandas()
+    known = featurized_photos.join(table_of_paths(session, named), "path").select("path", "label", split, *_FACTS).toPandas()
     return pair_photos(worst, near, known, contact_sheet)
 
 

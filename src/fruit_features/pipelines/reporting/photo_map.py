@@ -15,7 +15,7 @@ from fruit_features.analysis.layout import lay_out
 from fruit_features.photos.sheets import Sheets, choose_side, lay_on_sheets
 from fruit_features.pipelines.reporting.parameters import ReportingParameters
 from fruit_features.pipelines.reporting.scatters import COLOURS, OTHER_COLOUR, scatter_by_label
-from fruit_features.pipelines.reporting.tables import with_none
+from fruit_features.pipelines.reporting.tables import table_of_paths, with_none
 from fruit_features.spark.feature_store import components_of, names_of
 from fruit_features.spark.sampling import hash_of_path
 from fruit_features.terminal.wording import NO_LABEL, count_of
@@ -59,11 +59,9 @@ def lay_out_photos(
     if parameters.max_map_points == 0:
         return pd.DataFrame(columns=MAP_PHOTOS)
     session = pca_features.sparkSession
-
-    def table_of(paths: pd.Series) -> DataFrame:
-        return F.broadcast(session.createDataFrame(pd.DataFrame({"path": paths.dropna().unique()}), "path string"))
-
-    found = table_of(pd.concat([found_photos["path"], found_photos["compared_with"]])).withColumn("is_found", F.lit(1))
+    found = table_of_paths(session, pd.concat([found_photos["path"], found_photos["compared_with"]])).withColumn(
+        "is_found", F.lit(1)
+    )
     first, by_chance = F.coalesce("is_found", F.lit(0)).desc(), hash_of_path(parameters.seed)
     place = F.row_number().over(Window.partitionBy("label").orderBy(first, by_chance, "path"))
     vector = F.array(*components_of(pca_features)).alias("vector")
@@ -80,7 +78,7 @@ def lay_out_photos(
     vectors = chosen.column("vector").combine_chunks().flatten().to_numpy()
     placed = lay_out(vectors.reshape(len(chosen), -1 if len(chosen) else 0), parameters.seed)
     photos = chosen.drop_columns("vector").to_pandas().assign(x=placed[:, 0], y=placed[:, 1])
-    shown = table_of(photos["path"])
+    shown = table_of_paths(session, photos["path"])
     near = neighbours.where(F.col("rank") <= N_NEAR).join(shown, "path").select("path", "rank", "neighbour").toPandas()
     kinds = findings.join(shown, "path").select("path", "kind", "suggested_label").toPandas()
     return describe_photos(photos, near, kinds)

@@ -5,12 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pandas as pd
+from pyspark.sql import functions as F
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from pyspark.sql import DataFrame, SparkSession
 
 
 def with_none(table: pd.DataFrame, names: Iterable[str]) -> pd.DataFrame:
     """Put None where texts are missing in these columns: pandas has NaN there or None, as it comes."""
     texts = {name: [None if pd.isna(value) else value for value in table[name]] for name in names}
     return table.assign(**{name: pd.Series(values, table.index, object) for name, values in texts.items()})
+
+
+def table_of_paths(session: SparkSession, paths: pd.Series) -> DataFrame:
+    """Make a table of a few photos to join with, path: each of them once, and none for what is missing."""
+    return F.broadcast(session.createDataFrame(pd.DataFrame({"path": paths.dropna().unique()}), "path string"))

@@ -7,6 +7,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from fruit_features.photos.reading import PhotoReader
+from fruit_features.pipelines.reporting.tables import table_of_paths
 from fruit_features.spark.thumbnails import THUMBNAIL_SCHEMA, PhotoShrinker
 
 
@@ -34,8 +35,7 @@ def shrink_photos(
     """
     session = featurized_photos.sparkSession
     shown = [contact_sheet["path"], found_photos["path"], found_photos["compared_with"], map_photos["path"]]
-    paths = pd.DataFrame({"path": pd.concat(shown).dropna().unique()})
-    wanted = F.broadcast(session.createDataFrame(paths, "path string"))
+    wanted = table_of_paths(session, pd.concat(shown))
     exported = featurized_photos.where(F.col("error").isNull()).select("path", "length")
     # They are spread anew: a table of few files would be read by few workers.
     files = session.createDataFrame(exported.join(wanted, "path").toPandas().sort_values("path"), "path string, length bigint")

@@ -25,7 +25,9 @@ METHOD = "3-fold cross-validation, copies in one fold"
 
 
 def parameters(**changes: int) -> ReportingParameters:
-    return ReportingParameters(**{"max_scatter_points": 5000, "max_quality_photos": 2000, "seed": 0, **changes})
+    return ReportingParameters(
+        **{"max_scatter_points": 5000, "max_map_points": 0, "max_quality_photos": 2000, "seed": 0, **changes}
+    )
 
 
 def clouds(spark: SparkSession, labels: Mapping[str, int], spread: float = 0.1) -> tuple[DataFrame, DataFrame, DataFrame]:
