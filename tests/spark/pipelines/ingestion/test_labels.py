@@ -16,7 +16,7 @@ from fruit_features.spark.feature_store import MAX_LENGTH, TOO_LONG
 from tests.support.runs import Outputs, load_catalog
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from pyspark.sql import DataFrame
@@ -155,14 +155,23 @@ MISMATCHES = [
 ]
 
 
-def test_table_and_folder_are_compared(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+@pytest.fixture
+def warnings(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
+    """What the project logs: Kedro may put handlers of its own in the place of all others, at its first session."""
+    logger = logging.getLogger("fruit_features")
+    logger.addHandler(caplog.handler)
+    yield caplog
+    logger.removeHandler(caplog.handler)
+
+
+def test_table_and_folder_are_compared(tmp_path: Path, warnings: pytest.LogCaptureFixture) -> None:
     root = write(tmp_path / "photos", *FRUITS)
     table = write_table(tmp_path / "labels.csv", ("file_name",), (f"./{FRUITS[0]}",), ("Absent/1.jpg",))
     photos, mismatches, counts = run(root, metadata=table)
     assert photos.count() == 3
     assert rows(mismatches) == MISMATCHES
     assert counts == {"not_in_folder": 1, "not_in_table": 2}
-    (warning,) = (record.getMessage() for record in caplog.records if "metadata_mismatches" in record.getMessage())
+    (warning,) = {record.getMessage() for record in warnings.records if "metadata_mismatches" in record.getMessage()}
     assert "1 file of the table is not among the photos of the folder, and 2 photos of the folder are not in the" in warning
     with pytest.raises(ValueError, match=rf"{table}: 1 file .* and 2 photos .*The first of them: Absent/1\.jpg, Test.*false"):
         run(root, metadata=table, metadata_must_match=True)
