@@ -18,6 +18,7 @@ from playwright.sync_api import expect
 from fruit_features.pipelines.reporting.found_photos import FOUND_PHOTOS
 from fruit_features.pipelines.reporting.nodes import plot_rejects_by_reason
 from fruit_features.pipelines.reporting.photo_map import MAP_PHOTOS
+from fruit_features.pipelines.reporting.quality import CONFUSION, LABEL_QUALITY, plot_confusion
 from fruit_features.pipelines.reporting.report import render_report
 from fruit_features.pipelines.reporting.run_record import RunRecord
 from tests.browser.conftest import PHONE, other_tab
@@ -66,6 +67,8 @@ def written(place: Path, photos: pd.DataFrame, found: pd.DataFrame | None = None
         class_counts=go.Figure(go.Bar(x=by_label.tolist()[:60], y=by_label.index.tolist()[:60], orientation="h")),
         rejects_by_reason=plot_rejects_by_reason({"rejected_by_reason": {}}),
         quality=pd.DataFrame({"note": ["Not measured"], "accuracy": [None]}),
+        label_quality=pd.DataFrame(columns=LABEL_QUALITY),
+        confusion_plot=plot_confusion(pd.DataFrame(columns=CONFUSION)),
         contact_sheet=photos[:160].groupby("label").head(4)[["label", "path"]].assign(n_photos=9),
         rejected_sample=pd.DataFrame(columns=["path", "label", "reason"]),
         finding_counts=counts,
