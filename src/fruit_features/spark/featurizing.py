@@ -124,7 +124,7 @@ def featurize_in_chunks(
                 counts = {"featurized": saved + n_photos - n_known, "inferred": contents.n_inferred}
                 yield index_rows, store_rows, counts
             finally:
-                with suppress(Py4JError):  # if Java has ended, what it kept has ended with it
+                with suppress(Py4JError, OSError):  # if Java has ended, what it kept has ended with it
                     outcomes.unpersist()
             pace.learn(n_photos, time.monotonic() - began)
             saved += n_photos
