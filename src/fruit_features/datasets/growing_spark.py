@@ -15,7 +15,7 @@ from pyspark.sql import SparkSession
 from pyspark.sql.types import StructType
 
 from fruit_features.spark.folder import UNCOMMITTED, SparkFolder
-from fruit_features.spark.schemas import note_schema, recall_schema
+from fruit_features.spark.schemas import load_with_schema
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -35,10 +35,13 @@ class GrowingSparkDataset(SparkDatasetV2):  # type: ignore[misc]
     def _load(self) -> DataFrame:
         folder = SparkFolder(self._spark_path)
         folder.finish_replacement()
+        return load_with_schema(folder, self._load_by)
+
+    def _load_by(self, schema: StructType | None) -> DataFrame:
         session = SparkSession.builder.getOrCreate()
         expected = cast("StructType", StructType.fromDDL(self._schema))
         reader = session.read.format(self._file_format).options(**self._load_args)
-        if recall_schema(folder) == expected:
+        if schema == expected:
             return reader.schema(expected).load(self._spark_path)
         try:
             loaded: DataFrame = reader.load(self._spark_path)
@@ -54,7 +57,6 @@ class GrowingSparkDataset(SparkDatasetV2):  # type: ignore[misc]
                 f"{self._spark_path} was not written by this version: it holds {loaded.schema.simpleString()}, and "
                 f"{expected.simpleString()} was expected. Move it away, or choose another output_root"
             )
-        note_schema(folder, expected)
         return loaded
 
     def _save(self, data: DataFrame) -> None:

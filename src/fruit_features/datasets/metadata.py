@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections import Counter
 from typing import Any, Final, NoReturn
 
@@ -15,7 +14,9 @@ import pyarrow.parquet
 from kedro.io import AbstractDataset, DatasetError
 
 from fruit_features.datasets.text import decode_utf8
+from fruit_features.photos.file_names import is_like_a_place, without_dots
 from fruit_features.storage import object_store
+from fruit_features.terminal.wording import first_of
 
 COLUMNS: Final = ("file_name", "label", "split", "use")
 """Columns that are read; a table may hold others."""
@@ -184,11 +185,11 @@ def _normalised(file_names: pa.Array) -> pa.Array:
     for number, given in enumerate(file_names.to_pylist(), start=1):
         if given is None:
             raise ValueError(f"row {number} has no file_name. Give it the path below images_root, such as Apple/1.jpg")
-        if re.match(r"/|[A-Za-z][A-Za-z0-9+.-]*:[/\\]", given) or ".." in given.split("/"):
+        if given.startswith("/") or is_like_a_place(given) or ".." in given.split("/"):
             raise ValueError(
                 f"the file_name {given!r} (row {number}) is not below images_root. Give the path below it, such as Apple/1.jpg"
             )
-        names.append(re.sub(r"^(\./+)+", "", given))
+        names.append(without_dots(given))
     name, count = Counter(names).most_common(1)[0]
     if count > 1:
         raise ValueError(f"the file_name {name!r} is in {count} rows. Leave one row for each file")
@@ -209,5 +210,4 @@ def _as_bool(use: pa.Array, file_names: pa.Array) -> pa.Array:
 
 
 def _named(names: list[str]) -> str:
-    more = f" and {len(names) - _MAX_SHOWN} more" if len(names) > _MAX_SHOWN else ""
-    return ", ".join(map(repr, names[:_MAX_SHOWN])) + more
+    return first_of([repr(name) for name in names], _MAX_SHOWN)

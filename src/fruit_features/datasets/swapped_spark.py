@@ -8,10 +8,11 @@ from kedro_datasets.spark import SparkDatasetV2
 from pyspark.sql import SparkSession
 
 from fruit_features.spark.folder import SparkFolder
-from fruit_features.spark.schemas import note_schema, recall_schema
+from fruit_features.spark.schemas import load_with_schema
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
+    from pyspark.sql.types import StructType
 
 
 class SwappedSparkDataset(SparkDatasetV2):  # type: ignore[misc]
@@ -26,14 +27,15 @@ class SwappedSparkDataset(SparkDatasetV2):  # type: ignore[misc]
         folder = SparkFolder(self._spark_path)
         if folder.is_replaced_at_once:
             folder.finish_replacement()
-        schema = recall_schema(folder) if self._file_format == "parquet" and not self._schema else None
-        if schema is not None:
-            reader = SparkSession.builder.getOrCreate().read.schema(schema)
-            return reader.format(self._file_format).options(**self._load_args).load(self._spark_path)
-        loaded: DataFrame = super()._load()
-        if self._file_format == "parquet" and not self._schema:
-            note_schema(folder, loaded.schema)
-        return loaded
+        is_inferred = self._file_format == "parquet" and not self._schema
+        return load_with_schema(folder, self._load_by) if is_inferred else self._load_by(None)
+
+    def _load_by(self, schema: StructType | None) -> DataFrame:
+        if schema is None:
+            loaded: DataFrame = super()._load()
+            return loaded
+        reader = SparkSession.builder.getOrCreate().read.schema(schema)
+        return reader.format(self._file_format).options(**self._load_args).load(self._spark_path)
 
     def _save(self, data: DataFrame) -> None:
         folder = SparkFolder(self._spark_path)

@@ -9,6 +9,7 @@ from kedro.framework.project import pipelines
 
 from fruit_features.hooks.places import local_only, places
 from fruit_features.storage import digests
+from fruit_features.terminal.wording import first_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -95,8 +96,7 @@ def refuse_damaged(place: Path | None, *, is_feature_store: bool = False) -> Non
         damaged = [path for path in damaged if path.exists() and path.stat().st_size]
     if not damaged:
         return
-    named = ", ".join(map(str, damaged[:_N_NAMED]))
-    more = f" and {len(damaged) - _N_NAMED} more" if len(damaged) > _N_NAMED else ""
+    named = first_of(list(map(str, damaged)), _N_NAMED)
     record = damaged[0].parent / digests.RECORD
     cure = (
         f"Delete {'them' if len(damaged) > 1 else 'it'} and run again: the photos in it will be featurized once more, the "
@@ -105,6 +105,6 @@ def refuse_damaged(place: Path | None, *, is_feature_store: bool = False) -> Non
         else f"Delete {place}, and write it anew: `kedro run` with the --env and --params of the run that wrote it."
     )
     raise ValueError(
-        f"damaged: {named}{more}. What is there is not what was saved (by the SHA-256 in {record}). {cure} If you "
+        f"damaged: {named}. What is there is not what was saved (by the SHA-256 in {record}). {cure} If you "
         f"exchanged files on purpose, delete {record} instead."
     )

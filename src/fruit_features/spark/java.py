@@ -15,7 +15,7 @@ import stat
 import subprocess
 import sys
 from dataclasses import dataclass
-from importlib.metadata import version
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -54,8 +54,8 @@ done
 exec "{java}" "$@"
 """
 
-_NAMES_JARS_TWICE = 'JAVA_VERSION="17'
-"""In the file `release` of a Java that takes an archive although the class path names a jar twice."""
+_OF_JAVA_17 = 'JAVA_VERSION="17'
+"""In its file `release`. It takes an archive although the class path names a jar twice; others but the bundled one do not."""
 
 
 class JavaNotFoundError(RuntimeError):
@@ -118,13 +118,13 @@ class ClassArchive:
         """
         try:
             runtime = _bundled_runtime() if home == _own_files() else home
-            is_fitting = runtime != home or _NAMES_JARS_TWICE in (home / "release").read_text()
+            is_fitting = runtime != home or _OF_JAVA_17 in (home / "release").read_text()
             made = (runtime / "lib" / "modules").stat()
         except (ImportError, OSError):
             return None
         if not is_fitting:
             return None
-        known = f"{runtime} {made.st_size} {made.st_mtime_ns} {version('pyspark')}"
+        known = f"{runtime} {made.st_size} {made.st_mtime_ns} {metadata.version('pyspark')}"
         key = hashlib.sha256(known.encode(errors="surrogateescape")).hexdigest()[:16]
         has_base = (runtime / "lib" / "server" / "classes.jsa").exists()
         folder = _own_files()

@@ -9,6 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pyspark.sql import DataFrame
     from pyspark.sql.types import StructType
 
     from fruit_features.spark.folder import SparkFolder
@@ -16,16 +19,19 @@ if TYPE_CHECKING:
 _seen: dict[str, tuple[int, StructType]] = {}
 
 
-def recall_schema(folder: SparkFolder) -> StructType | None:
-    """Recall the schema of the table in a folder; None if it has to be read, as it is not known or may be another by now."""
-    completed, schema = _seen.get(folder.path, (None, None))
-    return schema if schema is not None and completed == folder.completed_at() else None
+def load_with_schema(folder: SparkFolder, load: Callable[[StructType | None], DataFrame]) -> DataFrame:
+    """Load the table in a folder, by its schema if that is known.
 
+    Args:
+        folder: The folder.
+        load: Loads it, by this schema; it is given None if the schema is not known, or may be another by now.
 
-def note_schema(folder: SparkFolder, schema: StructType) -> None:
-    """Remember the schema of the table in a folder, if that is complete."""
-    completed = folder.completed_at()
-    if completed is None:
-        _seen.pop(folder.path, None)
-    else:
-        _seen[folder.path] = completed, schema
+    """
+    completed = folder.completed_at()  # before it is loaded: another table may take its place meanwhile
+    seen_at, schema = _seen.get(folder.path, (None, None))
+    if completed is None or completed != seen_at:
+        loaded = load(None)
+        if completed is not None:
+            _seen[folder.path] = completed, loaded.schema
+        return loaded
+    return load(schema)

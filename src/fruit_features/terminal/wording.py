@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 _WHOLE_NUMBERS_FROM = 100
 """A speed below this is written with one decimal: 48.1 a second says more than 48, and 227.3 no more than 227."""
@@ -44,6 +44,12 @@ def most_frequent(counts: Mapping[str, int], n_shown: int) -> str:
     shown = [f"{printable(name)} {count:,}" for name, count in ordered[:n_shown]]
     n_more = sum(count for _, count in ordered[n_shown:])
     return ", ".join([*shown, *([f"and {n_more:,} more"] if n_more else [])])
+
+
+def first_of(names: Sequence[str], n_shown: int) -> str:
+    """Write the first of some names: `a, b and 2 more`."""
+    more = f" and {len(names) - n_shown} more" if len(names) > n_shown else ""
+    return ", ".join(names[:n_shown]) + more
 
 
 def printable(text: str) -> str:

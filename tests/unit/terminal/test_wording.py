@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fruit_features.terminal.wording import count_of, duration, printable, speed
+from fruit_features.terminal.wording import count_of, duration, first_of, printable, speed
 
 
 @pytest.mark.parametrize(
@@ -41,3 +41,8 @@ def test_a_name_tells_a_terminal_nothing() -> None:
     assert printable("Golden, 50% \N{PEAR} \u05ea\x1b[31m\n\u202egpj\x00\x7f") == (
         "Golden, 50% \N{PEAR} \u05ea" + r"\x1b[31m\n\u202egpj\x00\x7f"
     )
+
+
+def test_the_first_of_many_names_are_written() -> None:
+    assert first_of(["a", "b"], 2) == "a, b"
+    assert first_of(["a", "b", "c", "d"], 2) == "a, b and 2 more"

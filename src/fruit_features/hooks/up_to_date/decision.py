@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from fruit_features.terminal.wording import first_of
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -96,8 +98,7 @@ def why_run(last: RunState | None, now: Evidence) -> str | None:
     for is_now, was in ((now.settings, last.settings), (now.results, last.results), (now.data, last.data)):
         changed = _differences(was, is_now())
         if changed:
-            more = f" and {len(changed) - _N_NAMED} more" if len(changed) > _N_NAMED else ""
-            return f"not as in the last complete run: {', '.join(changed[:_N_NAMED])}{more}"
+            return f"not as in the last complete run: {first_of(changed, _N_NAMED)}"
     return None
 
 

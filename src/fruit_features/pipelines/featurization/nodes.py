@@ -218,7 +218,11 @@ def compact(table: DataFrame) -> DataFrame:
         The same rows, in a partition for each `_ROWS_PER_FILE` of them.
 
     """
-    return table.coalesce(max(1, math.ceil(table.count() / _ROWS_PER_FILE)))
+    return _in_few_files(table, table.count())
+
+
+def _in_few_files(table: DataFrame, n_rows: int) -> DataFrame:
+    return table.coalesce(max(1, math.ceil(n_rows / _ROWS_PER_FILE)))
 
 
 def vacuum_store(
@@ -265,7 +269,7 @@ def vacuum_store(
             "the rest: kedro run --pipelines vacuum --params featurization.max_vacuum_ratio=1"
         )
     logger.info("Dropping %s of %s", f"{n_dropped:,}", count_of(n_known, "row"))
-    return compact(kept), compact(located)
+    return _in_few_files(kept, n_kept), compact(located)
 
 
 def _decode_all(

@@ -5,14 +5,15 @@ This module knows pandas only, and each function returns a new table.
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
 
+from fruit_features.photos.file_names import is_like_a_place, without_dots
 from fruit_features.photos.reasons import LEFT_OUT
 from fruit_features.pipelines.findings.tables import KINDS
+from fruit_features.terminal.wording import first_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,8 +41,6 @@ _USES: Final = {"yes": True, "no": False, "": None}
 
 _COPIES: Final = frozenset({"leak", "label_conflict", "exact_duplicate", "near_duplicate"})
 """Kinds of photos that are copies of others."""
-
-_LIKE_A_PLACE: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[/\\]")
 
 _MAX_NAMED: Final = 5
 """Labels or columns that an error names."""
@@ -114,7 +113,7 @@ def apply_corrections(photos: pd.DataFrame, sheet: pd.DataFrame) -> pd.DataFrame
     were_used = zip(table["file_name"], table["error"] != LEFT_OUT, strict=True)
     table["use"] = ["true" if uses.get(name, was_used) else "false" for name, was_used in were_used]
     # What begins like a place of its own, as `C:/`, would not be taken for a name below the folder.
-    table["file_name"] = [f"./{name}" if _LIKE_A_PLACE.match(name) else name for name in table["file_name"]]
+    table["file_name"] = [f"./{name}" if is_like_a_place(name) else name for name in table["file_name"]]
     return table[["file_name", "label", *(["split"] if "split" in table else []), "use"]]
 
 
@@ -132,7 +131,7 @@ def _read_sheet(sheet: pd.DataFrame, file_names: set[str], labels: set[str]) -> 
     for number, row in enumerate(sheet[list(READ)].to_dict("records"), start=2):
         if not any(row.values()):
             continue
-        name = re.sub(r"^(\./+)+", "", row["file_name"])
+        name = without_dots(row["file_name"])
         if name not in file_names:
             raise ValueError(
                 f"corrections: row {number} has the file_name {row['file_name']!r}, which is not among the photos that were "
@@ -186,5 +185,4 @@ def count_changes(before: pd.DataFrame, after: pd.DataFrame) -> Counter[str]:
 
 
 def _named(names: list[str]) -> str:
-    more = f" and {len(names) - _MAX_NAMED} more" if len(names) > _MAX_NAMED else ""
-    return ", ".join(map(repr, names[:_MAX_NAMED])) + more
+    return first_of([repr(name) for name in names], _MAX_NAMED)

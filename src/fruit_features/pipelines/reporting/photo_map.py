@@ -15,7 +15,7 @@ from fruit_features.analysis.layout import lay_out
 from fruit_features.photos.sheets import Sheets, choose_side, lay_on_sheets
 from fruit_features.pipelines.reporting.parameters import ReportingParameters
 from fruit_features.pipelines.reporting.scatters import COLOURS, OTHER_COLOUR, scatter_by_label
-from fruit_features.pipelines.reporting.tables import table_of_paths, with_none
+from fruit_features.pipelines.reporting.tables import count_values, table_of_paths, with_none
 from fruit_features.spark.feature_store import components_of, names_of
 from fruit_features.spark.sampling import hash_of_path
 from fruit_features.terminal.wording import NO_LABEL, count_of
@@ -197,8 +197,7 @@ def describe_map(map_photos: pd.DataFrame, thumbnails: dict[str, bytes | None], 
 
 def _number(values: pd.Series) -> tuple[list[str], list[int]]:
     """Number the values of a column, the most frequent first: the values, and each row's number, -1 where it has no value."""
-    counts = values.value_counts().sort_index().sort_values(ascending=False, kind="stable")
-    names = counts.index.tolist()
+    names = count_values(values).index.tolist()
     numbers = {name: number for number, name in enumerate(names)}
     return names, [numbers.get(value, -1) for value in values]
 

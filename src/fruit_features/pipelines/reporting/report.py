@@ -7,6 +7,7 @@ reasons come from the file system: the templates escape them.
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from typing import Any
 
 import pandas as pd
@@ -19,6 +20,7 @@ from fruit_features.parameters import flatten
 from fruit_features.pipelines.reporting.found_photos import describe_found_photos
 from fruit_features.pipelines.reporting.photo_map import describe_map
 from fruit_features.pipelines.reporting.run_record import RunRecord
+from fruit_features.pipelines.reporting.tables import with_none
 from fruit_features.terminal.wording import NO_LABEL, most_frequent
 
 _NEUTRAL = {
@@ -123,11 +125,10 @@ def render_report(
     )
 
 
-def _worst_labels(label_quality: pd.DataFrame) -> list[dict[str, Any]]:
+def _worst_labels(label_quality: pd.DataFrame) -> list[dict[Hashable, Any]]:
     """Choose the labels of the lowest recall, the lowest first; what is missing is None."""
     worst = label_quality.sort_values(["recall", "label"])[:_MAX_LABELS]
-    rows = worst.to_dict("records")
-    return [{str(name): None if pd.isna(value) else value for name, value in row.items()} for row in rows]
+    return with_none(worst, worst.columns).to_dict("records")
 
 
 def _draw(figure: go.Figure, identifier: str) -> Markup:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import plotly.graph_objects as go
 
+from fruit_features.pipelines.reporting.tables import count_values
 from fruit_features.terminal.wording import NO_LABEL
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def scatter_by_label(photos: pd.DataFrame, axes: Sequence[str], details: Sequenc
 
     """
     table = photos.assign(label=photos["label"].fillna(NO_LABEL)).sort_values(["label", "path"])
-    counts = table["label"].value_counts().sort_index().sort_values(ascending=False, kind="stable")
+    counts = count_values(table["label"])
     coloured = sorted(counts.index[: len(COLOURS)])
     is_other = ~table["label"].isin(coloured)
     draw = go.Scatter if is_map or len(table) <= _MAX_SVG_POINTS else go.Scattergl

@@ -19,6 +19,11 @@ def with_none(table: pd.DataFrame, names: Iterable[str]) -> pd.DataFrame:
     return table.assign(**{name: pd.Series(values, table.index, object) for name, values in texts.items()})
 
 
+def count_values(values: pd.Series) -> pd.Series:
+    """Count how often each value occurs, the most frequent one first, and equally frequent ones in their order."""
+    return values.value_counts().sort_index().sort_values(ascending=False, kind="stable")
+
+
 def table_of_paths(session: SparkSession, paths: pd.Series) -> DataFrame:
     """Make a table of a few photos to join with, path: each of them once, and none for what is missing."""
     return F.broadcast(session.createDataFrame(pd.DataFrame({"path": paths.dropna().unique()}), "path string"))
