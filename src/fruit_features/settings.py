@@ -6,6 +6,7 @@ from pathlib import Path
 
 from omegaconf.resolvers import oc
 
+from fruit_features.hooks.network import NetworkHooks
 from fruit_features.hooks.output_lock import OutputLockHooks
 from fruit_features.hooks.parameters import ParameterHooks
 from fruit_features.hooks.preflight import PreflightHooks
@@ -27,11 +28,13 @@ write_whole_files()
 SESSION_CLASS = UpToDateSession
 
 # Kedro calls the last of them first: the display begins, parameters are checked, folders and buckets are looked at, this run's
-# locks are taken, and then Spark starts. Only what may end the run at once comes before all that, as its first hook says.
+# locks are taken, a network that is missing begins to be built, and Spark starts. Only what may end the run at once comes
+# before all that, as its first hook says.
 HOOKS = (
     UpToDateHooks(),
     RunReportHooks(),
     SparkHooks(),
+    NetworkHooks(),
     OutputLockHooks(),
     SavedFilesHooks(),
     PreflightHooks(),

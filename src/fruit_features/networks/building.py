@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,13 +15,29 @@ from fruit_features.networks.network import Network
 from fruit_features.networks.weights import WeightsError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
-    from fruit_features.networks.backbones import Backbone
     from fruit_features.networks.configuration import NetworkConfiguration
-    from fruit_features.networks.engines.base import Engine
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class ExportedNetwork:
+    """The float32 network that an engine made of a backbone.
+
+    Attributes:
+        files: File name to content.
+        input_size: Side of the square photos, in pixels.
+        n_features: Numbers per photo.
+
+    """
+
+    files: Mapping[str, bytes]
+    input_size: int
+    n_features: int
 
 
 def build_network(configuration: NetworkConfiguration, calibration_photos: NDArray[np.uint8] | None) -> Network:
@@ -32,9 +49,33 @@ def build_network(configuration: NetworkConfiguration, calibration_photos: NDArr
             network is calibrated.
 
     """
+    return finish_network(configuration, export_network(configuration), calibration_photos)
+
+
+def export_network(configuration: NetworkConfiguration) -> ExportedNetwork:
+    """Let the engine make the float32 network, which depends on no photo."""
     backbone, engine = BACKBONES.find(configuration.backbone), ENGINES.find(configuration.engine)
-    logger.info("Building %s with weights %s, once", backbone.name, configuration.weights)
-    files, input_size, n_features = _adopt_or_export(configuration, backbone, engine)
+    if isinstance(backbone, NetworkFormat):
+        file = configuration.read_network_file(backbone)
+        return ExportedNetwork(engine.adopt(file), file.facts.input_size, file.facts.n_features)
+    input_size = backbone.resolve_input_size(configuration.input_size)
+    weights = backbone.resolve_weights(configuration.weights)
+    return ExportedNetwork(engine.export(backbone.build(weights, input_size)), input_size, backbone.n_features)
+
+
+def finish_network(
+    configuration: NetworkConfiguration, exported: ExportedNetwork, calibration_photos: NDArray[np.uint8] | None
+) -> Network:
+    """Quantise an exported network if it is to be calibrated, name it by its fingerprint, and try out one of unknown making.
+
+    Args:
+        configuration: What it is to be.
+        exported: What `export_network` made of the same configuration.
+        calibration_photos: As for `build_network`.
+
+    """
+    backbone, engine = BACKBONES.find(configuration.backbone), ENGINES.find(configuration.engine)
+    files = exported.files
     fingerprint = of_configuration = configuration.fingerprint()
     if calibration_photos is not None:
         files = engine.quantize(files, calibration_photos)
@@ -45,26 +86,14 @@ def build_network(configuration: NetworkConfiguration, calibration_photos: NDArr
         backbone=backbone.name,
         engine=engine.name,
         precision=configuration.precision,
-        input_size=input_size,
-        n_features=n_features,
+        input_size=exported.input_size,
+        n_features=exported.n_features,
         files=files,
         parameters=configuration.parameters(),
     )
     if isinstance(backbone, NetworkFormat):
         _try_out(network, configuration)
     return network
-
-
-def _adopt_or_export(
-    configuration: NetworkConfiguration, backbone: Backbone | NetworkFormat, engine: Engine
-) -> tuple[dict[str, bytes], int, int]:
-    """Return the engine's files of the float32 network, its input size and its number of features."""
-    if isinstance(backbone, NetworkFormat):
-        file = configuration.read_network_file(backbone)
-        return engine.adopt(file), file.facts.input_size, file.facts.n_features
-    input_size = backbone.resolve_input_size(configuration.input_size)
-    weights = backbone.resolve_weights(configuration.weights)
-    return engine.export(backbone.build(weights, input_size)), input_size, backbone.n_features
 
 
 def _try_out(network: Network, configuration: NetworkConfiguration) -> None:

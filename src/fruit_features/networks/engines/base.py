@@ -116,6 +116,9 @@ class Engine(ABC):
         """
         raise NotImplementedError(f"the engine {self.name} does not quantise")
 
+    def warm_up_quantization(self) -> None:  # noqa: B027 - nothing to do by default
+        """Import what `quantize` needs."""
+
     def identify(self, files: Mapping[str, bytes]) -> bytes:
         """Choose the bytes that tell two networks of one configuration apart: of a quantised network, its weights."""
         return b"".join(files[name] for name in sorted(files))

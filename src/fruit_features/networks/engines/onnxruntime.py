@@ -73,6 +73,10 @@ class OnnxRuntime(Engine):
         """Put normalisation before the network and pooling behind it. The same file and contract give the same bytes."""
         return {NETWORK: onnx_graphs.prepare(file)}
 
+    def warm_up_quantization(self) -> None:
+        """Import ONNX Runtime's quantisation."""
+        importlib.import_module("onnxruntime.quantization")
+
     def quantize(self, files: Mapping[str, bytes], photos: NDArray[np.uint8]) -> dict[str, bytes]:
         """Quantise by ONNX Runtime's static quantisation, with a scale for each channel of the weights.
 

@@ -70,9 +70,14 @@ class OpenVino(Engine):
         """
         return _serialize(prepare(file))
 
+    def warm_up_quantization(self) -> None:
+        """Import NNCF."""
+        os.environ.setdefault("NNCF_CI", "1")  # else NNCF reports each quantisation to its makers over the internet
+        importlib.import_module("nncf")
+
     def quantize(self, files: Mapping[str, bytes], photos: NDArray[np.uint8]) -> dict[str, bytes]:
         """Quantise by NNCF's post-training quantisation."""
-        os.environ.setdefault("NNCF_CI", "1")  # else NNCF reports each quantisation to its makers over the internet
+        self.warm_up_quantization()
         import nncf
         import openvino
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from fruit_features.networks import building
+from fruit_features.networks import ahead, building
 from fruit_features.networks.network import Network, StoredNetwork
 from fruit_features.photos.errors import ImageError
 from fruit_features.photos.imaging import decode
@@ -74,10 +74,11 @@ def build_network(
     stored = networks.get(configuration.fingerprint())
     if stored is not None:
         return stored.load()
+    logger.info("Building %s with weights %s, once", configuration.backbone, configuration.weights)
     if not configuration.is_calibrated:
-        return building.build_network(configuration, None)
+        return ahead.build(configuration, None)
     decoded = _decode_all(calibration_photos, photo_reader, configuration.side_of_photos(), parameters)
-    return building.build_network(configuration, decoded)
+    return ahead.build(configuration, decoded)
 
 
 def match_network(network: Network, pca_model: pd.DataFrame) -> Network:
