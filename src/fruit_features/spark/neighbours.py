@@ -1,7 +1,8 @@
-"""The nearest neighbours of every photo, exactly: Spark's workers multiply blocks of rows with one another.
+"""The nearest neighbours of every photo: exactly, or, of very many photos, by an index that finds nearly all of them.
 
-A worker holds a block of photos, the neighbours found for them so far, and a batch of other blocks, which pass by. So its
-memory does not grow with the number of photos. The work does, with its square.
+For the exact ones, Spark's workers multiply blocks of rows with one another. A worker holds a block of photos, the neighbours
+found for them so far, and a batch of other blocks, which pass by. So its memory does not grow with the number of photos. The
+work does, with its square. An index takes far less work; one worker holds it, with all rows.
 """
 
 from __future__ import annotations
@@ -15,13 +16,14 @@ import pyarrow as pa
 from pyspark.sql import functions as F
 from pyspark.sql.types import BinaryType
 
+from fruit_features.analysis.neighbour_index import search_by_index
 from fruit_features.analysis.neighbours import Grid, NearestRows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from numpy.typing import NDArray
-    from pyspark.sql import DataFrame
+    from pyspark.sql import DataFrame, SparkSession
 
     from fruit_features.analysis.neighbours import Metric
 
@@ -54,17 +56,18 @@ class _Layout(NamedTuple):
         return np.frombuffer(content, self.dtype).reshape(-1, self.n_columns)
 
 
-def find_neighbours(photos: DataFrame, n_neighbours: int, metric: Metric = "euclidean") -> DataFrame:
+def find_neighbours(photos: DataFrame, n_neighbours: int, metric: Metric = "euclidean", *, is_exact: bool = True) -> DataFrame:
     """Find the nearest neighbours of every photo.
 
-    The result is the same whatever the partitions and the number of cores. Of photos that are equally far, the one whose path
-    comes first is the nearer one.
+    The exact result is the same whatever the partitions and the number of cores. Of photos that are equally far, the one whose
+    path comes first is the nearer one.
 
     Args:
         photos: path, and vector: array<float> of finite numbers, or binary, whose bytes are numbers from 0 to 255. All are
             of the same length.
         n_neighbours: How many of each.
         metric: How distance is measured; of bytes, always `euclidean`.
+        is_exact: Compare all photos with one another; else with those that an index holds to be near.
 
     Returns:
         path, rank (int, from 1), neighbour (path), distance (float): n_neighbours rows of each photo, or as many as there are
@@ -76,6 +79,9 @@ def find_neighbours(photos: DataFrame, n_neighbours: int, metric: Metric = "eucl
     if not layout.n_columns:
         return session.createDataFrame([], NEIGHBOURS_SCHEMA)
     in_order = photos.select("path", "vector").repartition(1).sortWithinPartitions("path")
+    if not is_exact:
+        search_all = partial(_search_index, n_neighbours=n_neighbours, grid=grid, n_threads=_cores_of_a_worker(session))
+        return in_order.mapInArrow(search_all, NEIGHBOURS_SCHEMA)
     blocks = in_order.mapInArrow(partial(_pack_blocks, layout=layout), _BLOCKS_SCHEMA)
     others = blocks.select(*(F.col(name).alias(f"other_{name}") for name in blocks.columns))
     pairs = blocks.repartition(session.sparkContext.defaultParallelism).crossJoin(F.broadcast(others))
@@ -168,6 +174,36 @@ def _search_blocks(
                 current[2].show(others, batch.column("other_start")[place].as_py(), names)
     if current is not None:
         yield _describe(current[1], current[2], grid)
+
+
+def _cores_of_a_worker(session: SparkSession) -> int:
+    """Return how many cores the one task has that holds an index: those of the machine, or those of an executor."""
+    context = session.sparkContext
+    if str(context.master).startswith("local"):
+        return context.defaultParallelism
+    return int(context.getConf().get("spark.executor.cores", "1") or 1)
+
+
+def _search_index(
+    batches: Iterable[pa.RecordBatch], n_neighbours: int, grid: Grid, n_threads: int
+) -> Iterator[pa.RecordBatch]:
+    """Take all photos, in the order of their paths, and look for the neighbours of each: for `DataFrame.mapInArrow`."""
+    paths, waiting = [], []
+    for batch in batches:
+        paths.append(batch.column("path"))
+        waiting.append(_rows_of(batch))
+    rows, names = np.concatenate(waiting), pa.chunked_array(paths, pa.string()).combine_chunks()
+    del paths, waiting
+    for start, numbers, distances in search_by_index(rows, n_neighbours, grid, n_threads=n_threads):
+        photos, places = np.nonzero(numbers >= 0)
+        yield pa.RecordBatch.from_pydict(
+            {
+                "path": names.take(pa.array(start + photos)),
+                "rank": pa.array((places + 1).astype(np.int32)),
+                "neighbour": names.take(pa.array(numbers[photos, places])),
+                "distance": pa.array(distances[photos, places]),
+            }
+        )
 
 
 def _describe(paths: list[str], nearest: NearestRows, grid: Grid) -> pa.RecordBatch:

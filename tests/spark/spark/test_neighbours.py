@@ -27,8 +27,8 @@ def table_of(spark: SparkSession, rows: NDArray[Any]) -> DataFrame:
     return spark.createDataFrame(list(zip(paths, vectors, strict=True)), schema)
 
 
-def found_in(photos: DataFrame, n_neighbours: int, metric: Metric = "euclidean") -> pd.DataFrame:
-    found = find_neighbours(photos, n_neighbours, metric)
+def found_in(photos: DataFrame, n_neighbours: int, metric: Metric = "euclidean", *, is_exact: bool = True) -> pd.DataFrame:
+    found = find_neighbours(photos, n_neighbours, metric, is_exact=is_exact)
     return found.toPandas().sort_values(["path", "rank"], ignore_index=True)
 
 
@@ -70,3 +70,22 @@ def test_few_photos_have_few_neighbours(spark: SparkSession, n_photos: int) -> N
     found = found_in(table_of(spark, np.arange(n_photos, dtype=np.float32)[:, np.newaxis]), 10)
     assert len(found) == n_photos * max(0, n_photos - 1)
     assert list(found.columns) == ["path", "rank", "neighbour", "distance"]
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
+def test_an_index_finds_the_same_neighbours_of_few_photos(spark: SparkSession, metric: Metric) -> None:
+    rows = np.random.default_rng(3).normal(3, 2, (1500, 20)).astype(np.float32)  # all groups are looked at
+    photos = table_of(spark, rows).repartition(3)
+    expected = found_in(photos, 10, metric)
+    pd.testing.assert_frame_equal(found_in(photos, 10, metric, is_exact=False), expected)
+
+
+@pytest.mark.parametrize("n_photos", [0, 1, 3])
+def test_an_index_of_few_photos_has_few_neighbours(spark: SparkSession, n_photos: int) -> None:
+    photos = table_of(spark, np.arange(n_photos, dtype=np.float32)[:, np.newaxis])
+    pd.testing.assert_frame_equal(found_in(photos, 10, is_exact=False), found_in(photos, 10))
+
+
+def test_an_index_compares_bytes_as_numbers(spark: SparkSession) -> None:
+    photos = table_of(spark, np.random.default_rng(2).integers(0, 256, (400, 256)).astype(np.uint8))
+    pd.testing.assert_frame_equal(found_in(photos, 3, is_exact=False), found_in(photos, 3))

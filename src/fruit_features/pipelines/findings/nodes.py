@@ -50,16 +50,18 @@ def find_neighbours(pca_features: DataFrame, parameters: FindingsParameters) -> 
         path, rank (int, from 1), neighbour (path), distance (float).
 
     """
-    is_wanted = _is_wanted(pca_features, parameters)
+    n_photos = pca_features.count() if parameters.enabled else 0
+    is_wanted = parameters.enabled and n_photos <= parameters.max_photos
     if parameters.enabled and not is_wanted:
         logger.warning(
-            "There are more than findings.max_photos=%s photos: no neighbours and no findings are looked for, as that takes "
-            "time with the square of their number. Give a larger number to look for them all the same",
+            "There are more than findings.max_photos=%s photos: no neighbours and no findings are looked for, as the driver "
+            "would hold the paths and facts of all. Give a larger number to look for them all the same",
             f"{parameters.max_photos:,}",
         )
     photos = pca_features.select("path", F.array(*components_of(pca_features)).cast("array<float>").alias("vector"))
     searched = photos if is_wanted else photos.limit(0)
-    return searching.find_neighbours(searched, parameters.n_neighbours, parameters.metric)
+    is_exact = n_photos <= parameters.max_exact_photos
+    return searching.find_neighbours(searched, parameters.n_neighbours, parameters.metric, is_exact=is_exact)
 
 
 def find_copies(featurized_photos: DataFrame, parameters: FindingsParameters) -> pd.DataFrame:
@@ -80,27 +82,29 @@ def find_copies(featurized_photos: DataFrame, parameters: FindingsParameters) ->
         return pd.DataFrame(columns=COPIES)
     photos = usable.select("path", "digest", "contrast").toPandas().sort_values("path", ignore_index=True)
     first_of_content = photos.groupby("digest")["path"].transform("first")
-    pairs = _find_near_duplicates(usable, photos, parameters.max_copy_distance)
+    pairs = _find_near_duplicates(usable, photos, parameters)
     return describe_copies(photos["path"], first_of_content, pairs, parameters.max_copy_distance)
 
 
-def _find_near_duplicates(usable: DataFrame, photos: pd.DataFrame, max_distance: float) -> pd.DataFrame:
+def _find_near_duplicates(usable: DataFrame, photos: pd.DataFrame, parameters: FindingsParameters) -> pd.DataFrame:
     """Find pairs of different contents whose thumbnails are those of copies.
 
     Args:
         usable: path, digest, thumbnail.
         photos: path, contrast, in the order of their paths.
-        max_distance: Grey levels by which they differ at most.
+        parameters: Grey levels by which they differ at most, and how many are compared with one another.
 
     Returns:
         first, second (paths), distance (grey levels, root mean square).
 
     """
+    max_distance = parameters.max_copy_distance
     if not max_distance:
         return pd.DataFrame({"first": [], "second": [], "distance": []})
     seen = usable.where(F.col("thumbnail").isNotNull()).groupBy("digest")
     contents = seen.agg(F.min("path").alias("path"), F.first("thumbnail").alias("vector"))
-    nearest = searching.find_neighbours(contents.select("path", "vector"), rules.N_NEIGHBOURS)
+    is_exact = len(photos) <= parameters.max_exact_photos
+    nearest = searching.find_neighbours(contents.select("path", "vector"), rules.N_NEIGHBOURS, is_exact=is_exact)
     of_photo = Window.partitionBy("path")
     has_surroundings = F.count("*").over(of_photo) >= rules.N_NEIGHBOURS
     surroundings = F.when(has_surroundings, F.max("distance").over(of_photo)).otherwise(float("inf"))

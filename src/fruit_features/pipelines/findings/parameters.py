@@ -13,7 +13,9 @@ class FindingsParameters(Parameters):
 
     Attributes:
         enabled: Whether anything is looked for; if not, all tables of this pipeline are empty.
-        max_photos: With more photos than this, nothing is looked for either: the time for it grows with their square.
+        max_exact_photos: With more photos than this, neighbours are found by an index, which finds nearly all. To compare
+            all photos with one another takes time that grows with the square of their number.
+        max_photos: With more photos than this, nothing is looked for: the driver would hold paths and facts of all of them.
         n_neighbours: Nearest neighbours that are kept of each photo; the farthest of them tells whether it is an outlier.
         metric: How the distance between photos is measured, on the components.
         max_copy_distance: Grey levels by which the thumbnails of near duplicates differ at most; 0 to look for none.
@@ -26,6 +28,7 @@ class FindingsParameters(Parameters):
     """
 
     enabled: bool
+    max_exact_photos: PositiveInt
     max_photos: PositiveInt
     n_neighbours: PositiveInt
     metric: Metric

@@ -197,6 +197,14 @@ def test_as_many_photos_as_are_allowed_are_looked_at(spark: SparkSession) -> Non
     assert counts["exact_duplicate"] == 1
 
 
+def test_an_index_finds_what_comparing_all_photos_finds(spark: SparkSession) -> None:
+    photos = featurized(spark, photo(60, digest="digest 0"), photo(61, thumbnail=photo(1)["thumbnail"]))
+    expected, _, counts = find_all(spark, photos)
+    assert counts["near_duplicate"] == 1
+    found, _, _ = find_all(spark, photos, max_exact_photos=1)
+    pd.testing.assert_frame_equal(found, expected)
+
+
 def test_formulas_are_disarmed_for_people_alone(spark: SparkSession) -> None:
     photos = featurized(spark, photo(60, path="=1+1.jpg", digest="digest 0"))
     findings, for_people, _ = find_all(spark, photos, escape_formulas=True)
