@@ -282,7 +282,13 @@ def random_resnet50() -> keras.Model:
 # --- commands ----------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("block", blocks("sh"), ids=str)
+@pytest.mark.parametrize(
+    "block",
+    [
+        pytest.param(block, id=str(block), marks=[] if block.page == "README.md" else pytest.mark.slow)
+        for block in blocks("sh")
+    ],
+)
 def test_commands_run(block: Block, shell: Shell) -> None:
     for command in block.text.strip().splitlines():
         shell.run(command)

@@ -16,6 +16,8 @@ from tests.support.photos import COLOURS, encoded, fruit
 from tests.support.project_copy import copy_project
 from tests.support.runs import PROJECT, Outputs
 
+pytestmark = pytest.mark.slow
+
 if TYPE_CHECKING:
     from pathlib import Path
 

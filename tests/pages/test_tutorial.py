@@ -80,7 +80,14 @@ def assert_undone(home: Path, project: Path) -> None:
     assert [path.name for path in (project / "conf" / "local").iterdir()] == ["spark.yml"]
 
 
-@pytest.mark.parametrize(("page", "number"), [(page, number) for page in PAGES for number in range(len(steps(page)))])
+@pytest.mark.parametrize(
+    ("page", "number"),
+    [
+        pytest.param(page, number, marks=[] if page == PAGES[0] else pytest.mark.slow)
+        for page in PAGES
+        for number in range(len(steps(page)))
+    ],
+)
 def test_it_prints_what_the_page_says(page: str, number: int, printed: Callable[[str], list[str]]) -> None:
     commands, shown = steps(page)[number]
     said = printed(page)[number]

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from tests.support.photos import encoded, fruit
-from tests.support.runs import PROJECT, Outputs, as_path, load_catalog, run_project
+from tests.support.runs import MISSION, PROJECT, Outputs, as_path, load_catalog, run_project
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,14 +43,14 @@ def by_path(outputs: Outputs) -> pd.DataFrame:
 
 def test_whatever_happens_to_the_photos_no_content_is_inferred_twice(full_run: Outputs, photos: Path, tmp_path: Path) -> None:
     outputs = full_run.copy_to(tmp_path / "data")
-    run_project(photos, outputs)
+    run_project(photos, outputs, *MISSION)
     n_listed = outputs.counts()["listed"]
     assert (outputs.counts()["inferred"], outputs.counts()["featurized"]) == (0, 0), "a copy with other times"
     expected = values(outputs)
 
     for folder in sorted(path for path in photos.iterdir() if path.is_dir()):
         folder.rename(folder.with_name(f"new {folder.name}"))
-    run_project(photos, outputs)
+    run_project(photos, outputs, *MISSION)
     counts = outputs.counts()
     assert (counts["inferred"], counts["featurized"], counts["reused"]) == (0, 0, n_listed), "every label is another"
     assert set(outputs.pca_features_csv()["label"].str.startswith("new ")) == {True}
@@ -58,20 +58,20 @@ def test_whatever_happens_to_the_photos_no_content_is_inferred_twice(full_run: O
 
     for path in photos.rglob("*"):
         os.utime(path)
-    run_project(photos, outputs)
+    run_project(photos, outputs, *MISSION)
     assert outputs.counts()["inferred"] == 0, "touched"
 
     elsewhere = photos.rename(tmp_path / "elsewhere")
     carried = full_run.with_networks_only(tmp_path / "carried")
     for table in ("feature_store", "photo_index"):
         shutil.copytree(outputs.root / "04_feature" / table, carried.root / "04_feature" / table)
-    run_project(elsewhere, carried)
+    run_project(elsewhere, carried, *MISSION)
     assert (carried.counts()["inferred"], carried.counts()["reused"]) == (0, n_listed), "the store was carried"
     np.testing.assert_array_equal(values(carried), expected)
     assert carried.feature_store()["digest"].is_unique
 
     shutil.rmtree(carried.root / "04_feature" / "photo_index")
-    run_project(elsewhere, carried)
+    run_project(elsewhere, carried, *MISSION)
     assert (carried.counts()["inferred"], carried.counts()["reused"]) == (0, n_listed), "the features alone were carried"
     np.testing.assert_array_equal(values(carried), expected)
     pd.testing.assert_frame_equal(*(by_path(each)[FACTS] for each in (carried, outputs)), check_index_type=False)
@@ -92,7 +92,7 @@ def test_a_new_photo_among_known_ones_costs_itself_alone(full_run: Outputs, phot
     outputs = full_run.copy_to(tmp_path / "data")
     (photos / "Pear" / "new.jpg").write_bytes(encoded(fruit("Pear", 99), "JPEG"))
     shutil.copy2(photos / "Pear" / "00.jpg", photos / "Pear" / "copy of 00.jpg")
-    run_project(photos, outputs)
+    run_project(photos, outputs, *MISSION)
     counts = outputs.counts()
     assert (counts["inferred"], counts["featurized"]) == (1, 1)
     table = outputs.pca_features_csv()
@@ -109,12 +109,12 @@ def test_a_store_of_an_older_layout_is_refused_untouched(full_run: Outputs, phot
     old.to_parquet(store / "part-0.parquet", coerce_timestamps="us", allow_truncated_timestamps=True)
     before = (store / "part-0.parquet").read_bytes()
     with pytest.raises(Exception, match=r"was not written by this version: .* Move it away, or choose another output_root"):
-        run_project(photo_tree.root, outputs)
+        run_project(photo_tree.root, outputs, *MISSION)
     assert (store / "part-0.parquet").read_bytes() == before
 
 
 def test_heic_without_its_decoder_is_told_and_waits(full_run: Outputs, few_heic: Path, tmp_path: Path) -> None:
-    outputs = run_project(few_heic, full_run.with_networks_only(tmp_path / "data"))
+    outputs = run_project(few_heic, full_run.with_networks_only(tmp_path / "data"), *MISSION)
     rejected = outputs.rejected_images()
     try:
         import pillow_heif  # noqa: F401

@@ -358,7 +358,7 @@ def networks(full_run: Outputs, photo_tree: PhotoTree, tmp_path_factory: pytest.
 @pytest.mark.parametrize(
     ("machine", "n_examples", "n_steps"),
     [
-        pytest.param(Days, 2, 10, id="a few"),
+        pytest.param(Days, 1, 10, id="a few"),
         pytest.param(Days, 3, 12, id="some", marks=pytest.mark.slow),
         pytest.param(DaysWithKills, 6, 40, id="many, some of them bad", marks=pytest.mark.slow),
     ],

@@ -30,7 +30,7 @@ def photos(tmp_path: Path) -> Path:
     return tmp_path / "photos"
 
 
-@pytest.mark.parametrize("engine", ["openvino", "onnxruntime"])
+@pytest.mark.parametrize("engine", ["openvino", pytest.param("onnxruntime", marks=pytest.mark.slow)])
 def test_features_are_what_the_network_in_the_file_computes(engine: str, photos: Path, tmp_path: Path) -> None:
     model, file = vit(), tmp_path / "vit.onnx"
     file.write_bytes(model.SerializeToString())

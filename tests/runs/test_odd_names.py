@@ -10,7 +10,7 @@ import pytest
 
 from fruit_features.spark.feature_store import UNREADABLE
 from tests.support.photos import encoded, fruit
-from tests.support.runs import Outputs, as_path, run_project
+from tests.support.runs import MISSION, Outputs, as_path, run_project
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -61,18 +61,18 @@ def test_photos_and_labels_keep_their_names(full_run: Outputs, tmp_path: Path) -
     root = tmp_path / "photos with blanks, #1"
     written = {write_photo(root / name / f"{name}.jpg", seed) for seed, name in enumerate(NAMES)}
     written |= {write_photo(root / "twins" / label / "twin.jpg", seed) for seed, label in enumerate(("a", "b"))}
-    outputs = run_project(root, full_run.with_networks_only(tmp_path / "data"))
+    outputs = run_project(root, full_run.with_networks_only(tmp_path / "data"), *MISSION)
     rows = exported(outputs)
     assert rows.keys() == written
     assert rows == {path: path.parent.name for path in written}
-    again = run_project(root, outputs)
+    again = run_project(root, outputs, *MISSION)
     assert again.counts()["featurized"] == 0
 
 
 def test_a_photo_right_under_the_root_takes_its_label_from_the_root(full_run: Outputs, tmp_path: Path) -> None:
     root = tmp_path / "photos"
     written = [write_photo(root / f"{seed}.jpg", seed) for seed in range(3)]
-    rows = exported(run_project(root, full_run.with_networks_only(tmp_path / "data")))
+    rows = exported(run_project(root, full_run.with_networks_only(tmp_path / "data"), *MISSION))
     assert rows == dict.fromkeys(written, "photos")
 
 
@@ -86,7 +86,7 @@ def test_what_only_looks_like_a_photo_is_rejected_or_no_file_at_all(full_run: Ou
     link.symlink_to(tmp_path / "elsewhere.jpg")
     write_photo(tmp_path / "elsewhere.jpg", 5)
     good.add(link)
-    outputs = run_project(root, full_run.with_networks_only(tmp_path / "data"))
+    outputs = run_project(root, full_run.with_networks_only(tmp_path / "data"), *MISSION)
     assert exported(outputs).keys() == good
     rejected = {as_path(row.path).name: row.reason for row in outputs.rejected_images().itertuples()}
     assert rejected.keys() == {"page.jpg", "empty.jpg"}
@@ -110,7 +110,7 @@ def test_links_pipes_and_names_that_are_not_utf8_are_accounted_for(full_run: Out
     write_photo(root / "Pear" / os.fsdecode(b"caf\xe9.jpg"), 6)
     write_photo(root / os.fsdecode(b"caf\xe9") / "7.jpg", 7)
     good.add(write_photo(root / "Pear" / r"caf\xe9.jpg", 8))  # which is what the first of them is written as
-    outputs = run_project(root, full_run.with_networks_only(tmp_path / "data"))
+    outputs = run_project(root, full_run.with_networks_only(tmp_path / "data"), *MISSION)
     assert exported(outputs).keys() == good
     not_utf8 = "the name is not UTF-8: rename the file, or the folder that it lies in"
     nowhere = "a link that leads nowhere, or to where this user may not read"
@@ -127,7 +127,7 @@ def test_links_pipes_and_names_that_are_not_utf8_are_accounted_for(full_run: Out
     )
     expected = {"listed": 10, "featurized": 5, "reused": 0, "rejected": 5, "exported": 5, "inferred": 5}
     assert outputs.counts().items() >= expected.items()
-    again = run_project(root, outputs)
+    again = run_project(root, outputs, *MISSION)
     assert again.counts().items() >= (expected | {"featurized": 0, "reused": 5, "inferred": 0}).items()
 
 
@@ -137,6 +137,6 @@ def test_a_photo_that_may_not_be_read_is_rejected(full_run: Outputs, tmp_path: P
     root = tmp_path / "photos"
     good = {write_photo(root / "Pear" / f"{seed}.jpg", seed) for seed in range(3)}
     write_photo(root / "Pear" / "closed.jpg", 4).chmod(0)
-    outputs = run_project(root, full_run.with_networks_only(tmp_path / "data"))
+    outputs = run_project(root, full_run.with_networks_only(tmp_path / "data"), *MISSION)
     assert exported(outputs).keys() == good
     assert outputs.rejected_images()["reason"].tolist() == [UNREADABLE]

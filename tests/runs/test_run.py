@@ -278,6 +278,7 @@ def test_no_history_shows_in_the_results(full_run: Outputs, history: History, tm
     pd.testing.assert_frame_equal(after_history, from_scratch)
 
 
+@pytest.mark.slow
 def test_a_run_that_died_is_continued(
     full_run: Outputs, photo_tree: PhotoTree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -384,6 +385,7 @@ def test_a_run_with_nothing_new_adds_no_file_to_the_store(full_run: Outputs, pho
     assert parquet_files(outputs) == before
 
 
+@pytest.mark.slow
 def test_a_store_whose_lists_are_in_parquets_newer_form_goes_on(
     spark: SparkSession, full_run: Outputs, few_photos: Path, tmp_path: Path
 ) -> None:
@@ -404,6 +406,7 @@ def test_a_store_whose_lists_are_in_parquets_newer_form_goes_on(
     assert outputs.csv_bytes() == from_scratch.csv_bytes()
 
 
+@pytest.mark.slow
 def test_a_compacted_store_holds_the_same_in_one_file(full_run: Outputs, photo_tree: PhotoTree, tmp_path: Path) -> None:
     outputs = full_run.copy_to(tmp_path / "data")
     assert len(parquet_files(outputs)) > 2
@@ -539,6 +542,7 @@ def test_an_int8_network_is_calibrated_once_and_computes_nearly_the_same(
     assert not np.allclose(ours, reference, atol=1e-3), "int8 it is"
 
 
+@pytest.mark.slow
 def test_features_of_two_configurations_share_a_store_without_meeting(
     full_run: Outputs, few_photos: Path, tmp_path: Path
 ) -> None:

@@ -96,16 +96,21 @@ class Run:
         wait_until(lambda: self._has_come(moment), str(moment), self.process, lambda: self.text)
 
     def kill_after(self, moment: Moment, delay: float, choose: Callable[[Run], list[psutil.Process]]) -> None:
-        """`kill -9`, some seconds after a moment.
+        """`kill -9`, some seconds after a moment, or as soon as there are any after that: Spark forks its workers when it will.
 
         Raises:
-            AssertionError: There was nothing left to kill.
+            AssertionError: The run ended before.
 
         """
         self.wait_for(moment)
         time.sleep(delay)
-        victims = choose(self)
-        assert victims, f"none of them is there {delay:.2f} s after {moment}: {self.text}"
+        victims: list[psutil.Process] = []
+
+        def are_there() -> bool:
+            victims[:] = choose(self)
+            return bool(victims)
+
+        wait_until(are_there, f"any of them, {delay:.2f} s after {moment}", self.process, lambda: self.text)
         assert self.process.poll() is None, f"it ended within {delay:.2f} s after {moment}: {self.text}"
         for victim in victims:
             with suppress(psutil.NoSuchProcess):

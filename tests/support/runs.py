@@ -86,6 +86,10 @@ class Outputs:
         return Outputs(root)
 
 
+MISSION = ("ingestion", "featurization", "reduction", "export")
+"""The pipelines whose results most tests look at; findings and the report take as long again."""
+
+
 def run_project(images_root: Path, outputs: Outputs, *pipelines: str, **parameters: Any) -> Outputs:
     """Run pipelines (the whole mission where none is named) in the environment `test`.
 

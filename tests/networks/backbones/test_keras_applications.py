@@ -77,7 +77,9 @@ def plain_network(name: str) -> keras.Model:
     return getattr(keras.applications, name)(weights=None, include_top=False, pooling="avg", input_shape=(SIZE, SIZE, 3))
 
 
-@pytest.mark.parametrize("name", ["ResNet50", "EfficientNetB0", "DenseNet121", "MobileNetV3Small"])
+@pytest.mark.parametrize(
+    "name", ["ResNet50", "EfficientNetB0", pytest.param("DenseNet121", marks=pytest.mark.slow), "MobileNetV3Small"]
+)
 def test_openvino_computes_what_keras_predicts(name: str, small_photos: Any, tmp_path: Path) -> None:
     plain = plain_network(name)
     plain.save_weights(tmp_path / "plain.weights.h5")
