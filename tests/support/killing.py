@@ -96,7 +96,7 @@ class Run:
         wait_until(lambda: self._has_come(moment), str(moment), self.process, lambda: self.text)
 
     def kill_after(self, moment: Moment, delay: float, choose: Callable[[Run], list[psutil.Process]]) -> None:
-        """`kill -9`, some seconds after a moment, or as soon as there are any after that: Spark forks its workers when it will.
+        """`kill -9`, some seconds after a moment, or as soon after that as there are any: Spark forks workers when it will.
 
         Raises:
             AssertionError: The run ended before.
