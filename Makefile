@@ -62,7 +62,7 @@ test-unit: $(DEV_READY)  ## Run the tests that need nothing but Python, in secon
 	$(BIN)/python -m pytest tests/unit
 
 test-slow: $(DEV_READY)  ## Run the tests that take minutes: dozens of killed runs, long histories
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -m slow -n 2 --dist loadfile
 
 test-browser: $(DEV_READY)  ## Look at Kedro-Viz and at the report in a real Chromium; pictures go into tests/artifacts
 	$(BIN)/python -m pytest -m browser

@@ -282,13 +282,15 @@ def random_resnet50() -> keras.Model:
 # --- commands ----------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "block",
-    [
+def to_be_run(language: str) -> list[Any]:
+    """The blocks of a language: those of the README always, and the recipes, of which each takes a run, with the slow tests."""
+    return [
         pytest.param(block, id=str(block), marks=[] if block.page == "README.md" else pytest.mark.slow)
-        for block in blocks("sh")
-    ],
-)
+        for block in blocks(language)
+    ]
+
+
+@pytest.mark.parametrize("block", to_be_run("sh"))
 def test_commands_run(block: Block, shell: Shell) -> None:
     for command in block.text.strip().splitlines():
         shell.run(command)
@@ -315,7 +317,7 @@ def test_make_demo_is_what_the_demo_run_did(shell: Shell) -> None:
     assert recipe.endswith(".venv/bin/kedro run --env demo\n")
 
 
-@pytest.mark.parametrize("block", blocks("python"), ids=str)
+@pytest.mark.parametrize("block", to_be_run("python"))
 def test_snippets_run(block: Block, shell: Shell) -> None:
     for tool in ("duckdb", "faiss", "lancedb", "datasets", "renumics", "torch"):  # tests/pages/test_other_tools.py has them
         if re.search(rf"^(import|from) {tool}\b", block.text, re.MULTILINE):

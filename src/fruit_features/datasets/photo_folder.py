@@ -1,8 +1,9 @@
-"""A folder of photos as a Spark table."""
+"""Photos in a folder, or in a table that lists them, as a Spark table."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,8 +16,10 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import BinaryType
 
+from fruit_features.datasets.manifest import is_manifest, read_manifest
 from fruit_features.photos.tree import glob_to_regex, is_hidden, kind_of_other, walk
 from fruit_features.storage import object_store
+from fruit_features.storage.snapshots import take_snapshot
 
 if TYPE_CHECKING:
     import re
@@ -62,6 +65,8 @@ class PhotoFolderDataset(SparkDatasetV2):  # type: ignore[misc]
     on a disk as `photos.tree.walk` says, those on S3 by requests that name a thousand of them at once. Other file systems
     are left to Spark, and there files of no bytes are left out.
 
+    Where `filepath` is no folder but a manifest, as `datasets.manifest` describes it, Spark reads that, and nothing is listed.
+
     `load_args.pathGlobFilter` is required: it is what the names of photos match.
 
     Loads path, modificationTime, length, content (read only if it is asked for; null for a file that cannot be read), error
@@ -82,10 +87,20 @@ class PhotoFolderDataset(SparkDatasetV2):  # type: ignore[misc]
     def identify(self) -> str | None:
         """List the photos, and say which these are, and how much is left out; None where Spark lists.
 
-        The next load takes this listing, so that a run does not list twice.
+        The next load takes this listing, so that a run does not list twice. Of a manifest, say which state the file is in.
         """
+        if self._is_manifest:
+            return self._identify_manifest()
         self._identified = self._list()
         return self._identified.identify() if self._identified is not None else None
+
+    @property
+    def _is_manifest(self) -> bool:
+        return is_manifest(self._path)
+
+    def _identify_manifest(self) -> str | None:
+        snapshot = take_snapshot(self._path if self._protocol == "file" else self._spark_path)
+        return None if snapshot is None else f"manifest {json.dumps(snapshot, sort_keys=True)}"
 
     def _list(self) -> _Listing | None:
         is_photo = glob_to_regex(self._load_args["pathGlobFilter"])
@@ -94,6 +109,8 @@ class PhotoFolderDataset(SparkDatasetV2):  # type: ignore[misc]
         return _list_bucket(self._spark_path, is_photo) if self._protocol in _S3 else None
 
     def _load(self) -> DataFrame:
+        if self._is_manifest:
+            return self._load_manifest()
         listing, self._identified = self._identified or self._list(), None
         self.loaded_identity = listing.identify() if listing is not None else None
         if listing is None:
@@ -115,10 +132,21 @@ class PhotoFolderDataset(SparkDatasetV2):  # type: ignore[misc]
             "path",
             F.timestamp_millis("modificationTime").alias("modificationTime"),
             "length",
-            F.udf(_read, BinaryType())("path", "error").alias("content"),
+            _content(),
             "error",
             F.expr(f"substring(path, {len(listing.root) + 1})").alias("file_name"),
         )
+
+    def _load_manifest(self) -> DataFrame:
+        self.loaded_identity = self._identify_manifest()
+        place = f"file:{Path(self._path).absolute()}" if self._protocol == "file" else self._spark_path
+        photos, self.left_out = read_manifest(place, glob_to_regex(self._load_args["pathGlobFilter"]))
+        with_error = photos.withColumn("error", F.lit(None).cast("string"))
+        return with_error.select("path", "modificationTime", "length", _content(), "error", "file_name")
+
+
+def _content() -> Column:
+    return F.udf(_read, BinaryType())("path", "error").alias("content")
 
 
 def _list_folder(folder: str, is_photo: re.Pattern[str]) -> _Listing:

@@ -7,6 +7,7 @@ import os
 from typing import TYPE_CHECKING
 
 from fruit_features.analysis.pca import MIN_PHOTOS
+from fruit_features.datasets.manifest import is_manifest
 from fruit_features.hooks.places import local_only
 from fruit_features.photos.tree import PhotoTree, spell, walk
 from fruit_features.terminal.wording import count_of, most_frequent
@@ -42,6 +43,9 @@ def check_photos(pipeline: Pipeline, places: dict[str, str], is_photo: re.Patter
     if not reads_photos or "images" not in local:
         return
     images_root = local["images"]
+    if is_manifest(str(images_root)):
+        _check_manifest(images_root)
+        return
     _check_folder(images_root)
     if "feature_store" in local:
         output_root = local["feature_store"].parents[1]
@@ -104,6 +108,18 @@ def _check_number(tree: PhotoTree, n_needed: int, images_root: Path) -> None:
         "Photos are JPEG, PNG, WebP, AVIF, BMP, GIF, TIFF and other files, in a folder per label. Put some there, or name "
         "another folder: kedro run --params images_root=FOLDER"
     )
+
+
+def _check_manifest(manifest: Path) -> None:
+    try:
+        found = manifest.exists()
+    except PermissionError:
+        found = False
+    if not found:
+        raise FileNotFoundError(
+            f"images_root={manifest}: there is no such manifest, or this user may not look at it. Name a table that lists "
+            "photos, or a folder that holds them: kedro run --params images_root=PLACE"
+        )
 
 
 def _check_folder(images_root: Path) -> None:
