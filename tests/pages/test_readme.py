@@ -283,7 +283,7 @@ def random_resnet50() -> keras.Model:
 
 
 def to_be_run(language: str) -> list[Any]:
-    """The blocks of a language: those of the README always, and the recipes, of which each takes a run, with the slow tests."""
+    """The blocks of a language: those of the README, and the recipes, of which each takes a run, as slow tests."""
     return [
         pytest.param(block, id=str(block), marks=[] if block.page == "README.md" else pytest.mark.slow)
         for block in blocks(language)
