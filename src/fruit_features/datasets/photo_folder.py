@@ -18,6 +18,7 @@ from pyspark.sql.types import BinaryType
 
 from fruit_features.datasets.manifest import is_manifest, read_manifest
 from fruit_features.photos.tree import glob_to_regex, is_hidden, kind_of_other, walk
+from fruit_features.spark.arrow_tables import from_arrow
 from fruit_features.storage import object_store
 from fruit_features.storage.snapshots import take_snapshot
 
@@ -127,7 +128,7 @@ class PhotoFolderDataset(SparkDatasetV2):  # type: ignore[misc]
                 "error": pa.array(listing.errors, pa.string()),
             }
         )
-        files = SparkSession.builder.getOrCreate().createDataFrame(table)
+        files = from_arrow(SparkSession.builder.getOrCreate(), table)
         return files.select(
             "path",
             F.timestamp_millis("modificationTime").alias("modificationTime"),

@@ -19,6 +19,7 @@ from py4j.protocol import Py4JError
 from pyspark.sql import functions as F
 from pyspark.sql.types import ArrayType, FloatType, StructType
 
+from fruit_features.spark.arrow_tables import from_arrow
 from fruit_features.spark.chunks import PHOTO_OVERHEAD, Pace, count_tasks, plan_chunks
 from fruit_features.spark.feature_store import FACTS, PHOTO_KEY, is_in_slots
 from fruit_features.spark.featurizer import KnownContents, PhotoFeaturizer, shorten_digest
@@ -119,7 +120,7 @@ def featurize_in_chunks(
                 seen = outcomes.drop("features").toArrow()
                 n_known_here = len(seen) - sum(seen.column("is_new").to_pylist())
                 n_known += n_known_here
-                index_rows = _index_rows(session.createDataFrame(seen), known_photos, are_all_new=not n_known_here)
+                index_rows = _index_rows(from_arrow(session, seen), known_photos, are_all_new=not n_known_here)
                 store_rows = _store_rows(outcomes, contents.add(seen), network.fingerprint)
                 counts = {"featurized": saved + n_photos - n_known, "inferred": contents.n_inferred}
                 yield index_rows, store_rows, counts

@@ -27,6 +27,7 @@ from fruit_features.pipelines.findings.tables import (
     rank_findings,
 )
 from fruit_features.spark import neighbours as searching
+from fruit_features.spark.arrow_tables import from_arrow
 from fruit_features.spark.feature_store import components_of
 from fruit_features.spark.sampling import is_sampled
 from fruit_features.terminal.wording import count_of
@@ -184,7 +185,7 @@ def collect_findings(
         for kind, scores in _score_photos(photos, farthest, parameters.odd_threshold).items()
     ]
     found = rank_findings(photos, copies, label_issues, pd.concat(odd), nearest)
-    table = featurized_photos.sparkSession.createDataFrame(as_arrow(found))
+    table = from_arrow(featurized_photos.sparkSession, as_arrow(found))
     return table.coalesce(1), disarm_formulas(found) if parameters.escape_formulas else found, count_kinds(found)
 
 

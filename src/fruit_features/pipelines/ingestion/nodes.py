@@ -11,6 +11,7 @@ from pyspark.sql import functions as F
 from fruit_features.photos.reasons import LEFT_OUT
 from fruit_features.pipelines.ingestion.labels import has_split, label_matcher
 from fruit_features.pipelines.ingestion.parameters import IngestionParameters
+from fruit_features.spark.arrow_tables import from_arrow
 from fruit_features.spark.feature_store import refuse_unread
 from fruit_features.terminal.wording import count_of, printable
 
@@ -78,7 +79,7 @@ def _label_by_path(images: DataFrame, pattern: str | None) -> DataFrame:
 def _label_by_table(labelled: DataFrame, metadata: pa.Table) -> DataFrame:
     """Take label and split of the photos in the table from it, and give an error to those that are not to be used."""
     named = metadata.rename_columns([name if name == "file_name" else f"table_{name}" for name in metadata.column_names])
-    table = labelled.sparkSession.createDataFrame(named).withColumn("is_in_table", F.lit(True))
+    table = from_arrow(labelled.sparkSession, named).withColumn("is_in_table", F.lit(True))
     listed = labelled.join(table, "file_name", "left")
     for name in ("label", "split"):
         if name in metadata.column_names:
@@ -93,7 +94,7 @@ def _find_mismatches(images: DataFrame, metadata: pa.Table | None) -> DataFrame:
     spark = images.sparkSession
     if metadata is None:
         return spark.createDataFrame([], "file_name string, problem string")
-    in_table = spark.createDataFrame(metadata.select(["file_name"])).withColumn("is_in_table", F.lit(True))
+    in_table = from_arrow(spark, metadata.select(["file_name"])).withColumn("is_in_table", F.lit(True))
     in_folder = images.select("file_name", F.lit(True).alias("is_in_folder"))
     both = in_folder.join(in_table, "file_name", "full")
     problem = F.when(F.col("is_in_folder").isNull(), NOT_IN_FOLDER).when(F.col("is_in_table").isNull(), NOT_IN_TABLE)
