@@ -113,8 +113,11 @@ lock:  ## Write the lock files anew (needs uv): make lock [UPGRADE=--upgrade] fo
 	awk '/^[A-Za-z0-9]/ { name = $$0; sub(/==.*/, "", name); if (NR == FNR) has[name]; keep = !(name in has) } NR > FNR && keep' \
 		requirements.lock requirements-all.lock > requirements-dev.lock
 	rm requirements-all.lock
+	sed -n 's/^\([A-Za-z0-9].*\) \\$$/\1/p' requirements.lock | \
+		$(UV_COMPILE) benchmarks/requirements-datalab.in -c - -o benchmarks/requirements-datalab.lock
 	sed -n 's/^\([A-Za-z0-9].*\) \\$$/\1/p' requirements.lock | grep -v '^pyarrow==' | \
 		$(UV_COMPILE) benchmarks/requirements.in -c - -o benchmarks/requirements.lock
+	$(UV_COMPILE) benchmarks/requirements-fastdup.in -o benchmarks/requirements-fastdup.lock
 	$(UV_COMPILE) tests/fuzz/requirements.in -c requirements.lock -o tests/fuzz/requirements.lock
 	printf 'setuptools\n' | $(UV_COMPILE) - -c requirements.lock -o requirements-build.lock
 
