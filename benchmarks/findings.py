@@ -1,45 +1,43 @@
 """How good findings are: faults are planted into two sets of photos, and the tables of a run say which of them it has found.
 
-The limits by which near duplicates are told are chosen on each set by itself, and judged on the other one.
+cleanlab's Datalab and fastdup look for the same faults, and are judged by the same rules. The limits by which near duplicates
+are told are chosen on each set by itself, and judged on the other one.
 
+    sh benchmarks/setup.sh datalab fastdup
     .venv/bin/python benchmarks/findings.py --images fruits-360-subset solar_cells --scratch scratch
 """
 
 from __future__ import annotations
 
 import argparse
-import csv
-import io
+import hashlib
 import itertools
-import os
 import shutil
-import subprocess
-from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from harness import machine
-from harness.places import BENCHMARKS, PROJECT, QUIET
-from harness.project import kedro_run, read_report
-from harness.tables import NOTHING, publish, table
-from PIL import Image, ImageEnhance, ImageFilter
+from harness.faults import COPIES_THAT_ARE_SOUGHT, NEAR_COPIES, Photo, plant
+from harness.features import read_features
+from harness.judging import Answers, judge
+from harness.places import BENCHMARKS, DATALAB_PYTHON, FASTDUP_PYTHON, PROJECT, QUIET
+from harness.processes import end_all_when_terminated, run_cold
+from harness.project import kedro_run, photo_features, read_report
+from harness.tables import NOTHING, number, publish, table
+from harness.task import read_timings
 
 from fruit_features.analysis import copies as rules
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-SEED = 0
-NEAR, EXACT, WRONG = 0.03, 0.01, 0.02
-"""Shares of the photos that get a near copy, a copy, and a wrong label."""
-
-N_ODD = 5
-"""Photos of each odd kind, and foreign ones."""
+    from collections.abc import Iterator, Sequence
 
 STEPS = ("find_neighbours", "find_copies", "find_label_issues", "collect_findings")
-COPIES_THAT_ARE_SOUGHT = ("jpeg", "resize")
+OURS = "this project"
+COMPUTING = ("cleanlab", "scikit-learn", "numpy")
+"""What Datalab and this project compute with: the same versions, or the comparison would be of those."""
+
 MIN_PRECISION = 0.9
 """Of near duplicates: what a person has to look through in vain is less than a tenth."""
 
@@ -50,179 +48,93 @@ DISTANCES = (0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.3, 1.5, 2.0)
 RATIOS = (0.2, 0.3, 0.35, 0.4, 0.45, 0.5, 0.6, 0.8)
 
 
-class Photo(NamedTuple):
-    """A row of the table of labels, and what was planted: a kind and the file that it was made of."""
+def run(photos: Path, labels_file: Path, output: Path, pipelines: str = "") -> float:
+    """Run the project, with the network of the demo; or some of its pipelines, on the tables that a run has left.
 
-    file_name: str
-    label: str
-    split: str
-    kind: str = ""
-    source: str = ""
-
-
-def save(image: Image.Image, quality: int = 90) -> bytes:
-    """Encode a JPEG."""
-    content = io.BytesIO()
-    image.save(content, "JPEG", quality=quality)
-    return content.getvalue()
-
-
-def jpeg(image: Image.Image, rng: np.random.Generator) -> bytes:
-    """Encode with another quality, 50 to 95."""
-    return save(image, int(rng.integers(50, 96)))
-
-
-def resize(image: Image.Image, rng: np.random.Generator) -> bytes:
-    """Scale by 0.5 to 2."""
-    scale = rng.uniform(0.5, 2)
-    return save(image.resize((max(1, round(image.width * scale)), max(1, round(image.height * scale)))))
-
-
-def crop(image: Image.Image, rng: np.random.Generator) -> bytes:
-    """Cut 5 % off width and height."""
-    left, top = rng.uniform(0, 0.05, 2)
-    box = (left * image.width, top * image.height, (0.95 + left) * image.width, (0.95 + top) * image.height)
-    return save(image.crop((round(box[0]), round(box[1]), round(box[2]), round(box[3]))))
-
-
-ODD: dict[str, Callable[[Image.Image], Image.Image]] = {
-    "dark": lambda image: ImageEnhance.Brightness(image).enhance(0.2),
-    "bright": lambda image: Image.blend(image, Image.new("RGB", image.size, "white"), 0.8),
-    "blurry": lambda image: image.filter(ImageFilter.GaussianBlur(0.04 * image.width)),
-    "low_contrast": lambda image: ImageEnhance.Contrast(image).enhance(0.2),
-    "odd_size": lambda image: image.resize((4 * image.width, 4 * image.height)),
-    "odd_aspect_ratio": lambda image: image.resize((2 * image.width, image.height)),
-}
-
-
-def plant(images: Path, foreign: Path, photos: Path, labels_file: Path) -> list[Photo]:
-    """Copy a set of photos, and plant faults into the copy.
-
-    Args:
-        images: A folder per label.
-        foreign: Another set, some of whose photos do not belong.
-        photos: The copy.
-        labels_file: The table of labels, with a split.
+    Returns:
+        Seconds of the whole process.
 
     """
-    rng = np.random.default_rng(SEED)
-    originals = sorted(path for path in images.rglob("*") if path.suffix.lower() in {".jpg", ".png"})
-    labels = sorted({path.parent.name for path in originals})
-    order = rng.permutation(len(originals))
-    numbers = itertools.count()
-    listed: list[Photo] = []
-
-    def add(content: bytes, suffix: str, label: str, kind: str = "", source: str = "") -> str:
-        name = f"{next(numbers):06}{suffix}"
-        (photos / name).write_bytes(content)
-        listed.append(Photo(name, label, str(rng.choice(["train", "test"])), kind, source))
-        return name
-
-    def take(n_photos: int) -> Iterator[tuple[Image.Image, Photo]]:
-        nonlocal order
-        chosen, order = order[:n_photos], order[n_photos:]
-        for number in chosen:
-            yield Image.open(originals[number]).convert("RGB"), listed[number]
-
-    photos.mkdir(parents=True)
-    for path in originals:
-        add(path.read_bytes(), path.suffix.lower(), path.parent.name)
-    n = len(originals)
-    for make, (image, photo) in zip(itertools.cycle((jpeg, resize, crop)), take(round(NEAR * n)), strict=False):
-        add(make(image, rng), ".jpg", photo.label, make.__name__, photo.file_name)
-    for _, photo in take(round(EXACT * n)):
-        content, suffix = (photos / photo.file_name).read_bytes(), Path(photo.file_name).suffix
-        add(content, suffix, str(rng.choice(labels)), "exact", photo.file_name)
-    for kind, change in ODD.items():
-        for image, photo in take(N_ODD):
-            (photos / photo.file_name).unlink()
-            name = f"{Path(photo.file_name).stem}.jpg"
-            (photos / name).write_bytes(save(change(image)))
-            listed[listed.index(photo)] = photo._replace(file_name=name, kind=kind)
-    strangers = sorted(path for path in foreign.rglob("*") if path.suffix.lower() in {".jpg", ".png"})
-    for number in rng.choice(len(strangers), N_ODD, replace=False):
-        add(strangers[number].read_bytes(), strangers[number].suffix.lower(), str(rng.choice(labels)), "foreign")
-    for _, photo in take(round(WRONG * n)):
-        others = [label for label in labels if label != photo.label]
-        listed[listed.index(photo)] = photo._replace(label=str(rng.choice(others)), kind="wrong", source=photo.label)
-    with labels_file.open("w", newline="") as file:
-        csv.writer(file).writerows([("file_name", "label", "split"), *(photo[:3] for photo in listed)])
-    return listed
-
-
-def run(photos: Path, labels_file: Path, output: Path, pipelines: str = "") -> None:
-    """Run the project, with the network of the demo; or some of its pipelines, on the tables that a run has left."""
-    command = kedro_run(photos, output, env="demo")
+    command = kedro_run(photos, output, env="demo", force=True)
     if pipelines:
         command.insert(-1, f"--pipelines={pipelines}")
     command[-1] += f",ingestion.metadata={labels_file}"
-    subprocess.run(command, cwd=PROJECT, check=True, env=os.environ | QUIET)
+    return run_cold(command, cwd=PROJECT, log=output.with_name("run.log"), env=QUIET).seconds
 
 
-def judge(listed: list[Photo], output: Path) -> list[dict[str, Any]]:
-    """Compare what was planted with what was found.
+def read_findings(output: Path) -> pd.DataFrame:
+    """Read the findings of a run as the judge wants them."""
+    findings = pd.read_parquet(output / "07_model_output" / "findings")
+    other, suggested_label = findings["compared_with"].fillna(""), findings["suggested_label"].fillna("")
+    names = {"file": name_of(findings["path"]), "other": name_of(other), "suggested_label": suggested_label}
+    return findings[["kind", "score"]].assign(is_found=True, **names)
 
-    Returns:
-        kind, planted, found, recall, precision: of all findings of the kind, the share that was planted.
+
+def name_of(paths: pd.Series) -> pd.Series:
+    """Take the names of files from their paths."""
+    return paths.str.rsplit("/", n=1).str[-1]
+
+
+def read_components(output: Path) -> tuple[list[str], np.ndarray]:
+    """Read the names of the photos and their principal components, (n_photos, n_components)."""
+    components = pd.read_parquet(output / "07_model_output" / "pca_features")
+    return name_of(components["path"]).tolist(), components.filter(regex="^pca_").to_numpy()
+
+
+def read_raw_features(output: Path, photos: Path) -> tuple[list[str], np.ndarray]:
+    """Read the names of the photos and the features of the network, (n_photos, n_features)."""
+    features = read_features(photo_features(output), photos)
+    return features.photos, features.values
+
+
+class Side(NamedTuple):
+    """What one side has found, and how long that took.
+
+    Attributes:
+        found: As the judge wants it.
+        starts_with: What it had at the start: features or photos.
+        analysis: Seconds, without the start of the process.
+        whole: Seconds of the whole process.
 
     """
-    findings = pd.read_parquet(output / "07_model_output" / "findings")
-    findings["file"] = findings["path"].str.rsplit("/", n=1).str[-1]
-    findings["other"] = findings["compared_with"].str.rsplit("/", n=1).str[-1]
-    by_name = {photo.file_name: photo for photo in listed}
-    planted = defaultdict(set)
-    for photo in listed:
-        planted[photo.kind].add(photo.file_name)
-    found = dict(iter(findings.groupby("kind")))
-    rows = []
 
-    def pairs(kind: str) -> set[frozenset[str]]:
-        of_kind = found.get(kind, findings[:0])
-        return {frozenset(pair) for pair in zip(of_kind["file"], of_kind["other"], strict=True)}
+    found: pd.DataFrame
+    starts_with: str
+    analysis: float
+    whole: float
 
-    def of_copies(kinds: tuple[str, ...], wanted: Callable[[Photo, Photo], bool]) -> set[frozenset[str]]:
-        copies = [photo for photo in listed if photo.kind in kinds]
-        return {frozenset((photo.file_name, photo.source)) for photo in copies if wanted(photo, by_name[photo.source])}
+    def seconds(self) -> dict[str, Any]:
+        """Write down all but what was found."""
+        return {"starts_with": self.starts_with, "analysis": round(self.analysis, 2), "whole": round(self.whole, 2)}
 
-    def compare(name: str, truth: set[Any], answer: set[Any], all_of_kind: set[Any] | None = None) -> None:
-        right = answer & (truth if all_of_kind is None else all_of_kind)
-        rows.append(
-            {
-                "kind": name,
-                "planted": len(truth),
-                "found": len(answer),
-                "recall": len(truth & answer) / len(truth) if truth else None,
-                "precision": len(right) / len(answer) if answer and all_of_kind != set() else None,
-            }
-        )
 
-    def always(*_: Photo) -> bool:
-        return True
+def ask_rivals(listed: list[Photo], scratch: Path) -> Iterator[tuple[str, Side]]:
+    """Let Datalab, on the components and on the features of a run, and fastdup look for the same faults."""
+    photos, output = scratch / "photos", scratch / "data"
+    label_of = {photo.file_name: photo.label for photo in listed}
+    for name, (files, values) in {
+        "Datalab, components": read_components(output),
+        "Datalab, features": read_raw_features(output, photos),
+    }.items():
+        out = scratch / name.replace(", ", "_")
+        out.mkdir(exist_ok=True)
+        labels = [label_of[file] for file in files]
+        pd.DataFrame({"file_name": files, "label": labels, "features": list(values)}).to_parquet(out / "features.parquet")
+        yield name, ask(DATALAB_PYTHON, "datalab_method.py", out, "features", ["--features", out / "features.parquet"])
+    out = scratch / "fastdup"
+    shutil.rmtree(out, ignore_errors=True)
+    out.mkdir()
+    arguments: list[str | Path] = ["--photos", photos, "--labels", scratch / "labels.csv"]
+    yield "fastdup", ask(FASTDUP_PYTHON, "fastdup_method.py", out, "photos", arguments)
 
-    compare("exact_duplicate", of_copies(("exact",), always), pairs("exact_duplicate"))
-    near = of_copies((*COPIES_THAT_ARE_SOUGHT, "crop"), always)
-    for kind in (*COPIES_THAT_ARE_SOUGHT, "crop"):
-        compare(f"near_duplicate: {kind}", of_copies((kind,), always), pairs("near_duplicate"), set())
-    compare("near_duplicate: jpeg, resize", of_copies(COPIES_THAT_ARE_SOUGHT, always), pairs("near_duplicate"), near)
-    sought = ("exact", *COPIES_THAT_ARE_SOUGHT)
-    every = ("exact", *COPIES_THAT_ARE_SOUGHT, "crop")
-    for kind, column in (("leak", "split"), ("label_conflict", "label")):
 
-        def differs(photo: Photo, source: Photo, column: str = column) -> bool:
-            return bool(getattr(photo, column) != getattr(source, column))
-
-        compare(kind, of_copies(sought, differs), pairs(kind), of_copies(every, differs))
-    issues = found.get("label_issue", findings[:0])
-    may_be_wrong = planted["wrong"] | planted["exact"] | planted["foreign"]
-    compare("label_issue", planted["wrong"], set(issues["file"]), may_be_wrong)
-    suggested = dict(zip(issues["file"], issues["suggested_label"], strict=True))
-    named = [name for name in planted["wrong"] if name in suggested]
-    right = sum(suggested[name] == by_name[name].source for name in named)
-    rows[-1]["suggested_right"] = right / len(named) if named else None
-    compare("outlier: foreign", planted["foreign"], set(found.get("outlier", findings[:0])["file"]))
-    for kind in ODD:
-        compare(kind, planted[kind], set(found.get(kind, findings[:0])["file"]))
-    return rows
+def ask(python: Path, script: str, out: Path, starts_with: str, arguments: Sequence[str | Path]) -> Side:
+    """Run the script of a contestant, in a process and in an environment of its own."""
+    command = [python, BENCHMARKS / script, *arguments, "--out", out]
+    measured = run_cold(command, cwd=PROJECT, log=out / "log.txt", env=QUIET | {"PYTHONPATH": str(BENCHMARKS)})
+    found = pd.read_csv(out / "found.csv", dtype=str, keep_default_na=False)
+    found = found.astype({"score": float}).assign(is_found=found["is_found"] == "True")
+    return Side(found, starts_with, sum(read_timings(out).values()), measured.seconds)
 
 
 class Thumbnails(NamedTuple):
@@ -245,11 +157,7 @@ def read_thumbnails(listed: list[Photo], output: Path) -> Thumbnails:
     third = np.partition(distances, rules.N_NEIGHBOURS - 1, axis=1)[:, rules.N_NEIGHBOURS - 1]
     first, second = np.nonzero(np.triu(distances <= max(DISTANCES)))
     contrast = 255 * photos["contrast"].to_numpy(np.float64)
-    kinds = {
-        frozenset((photo.file_name, photo.source)): photo.kind
-        for photo in listed
-        if photo.kind in (*COPIES_THAT_ARE_SOUGHT, "crop")
-    }
+    kinds = {frozenset((photo.file_name, photo.source)): photo.kind for photo in listed if photo.kind in NEAR_COPIES}
     of_pair = [kinds.get(frozenset((names[one], names[other])), "") for one, other in zip(first, second, strict=True)]
     candidates = rules.CandidatePairs(
         distances[first, second],
@@ -299,12 +207,17 @@ def judge_limits(sets: dict[str, Thumbnails]) -> list[dict[str, Any]]:
 
 def main() -> None:
     """Plant, run and judge."""
+    end_all_when_terminated()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=Path, nargs=2, required=True, help="Two folders of labelled photos.")
     parser.add_argument("--scratch", type=Path, required=True, help="Is emptied.")
     parser.add_argument("--out", type=Path, default=BENCHMARKS / "findings.json")
-    parser.add_argument("--again", action="store_true", help="Only look for findings anew, in what a run has left there.")
+    parser.add_argument(
+        "--again", action="store_true", help="Keep the tables that a run has left there, and only look for findings anew."
+    )
+    parser.add_argument("--without-rivals", action="store_true", help="Leave out Datalab and fastdup.")
     arguments = parser.parse_args()
+    versions = read_versions(with_rivals=not arguments.without_rivals)
     if not arguments.again:
         shutil.rmtree(arguments.scratch, ignore_errors=True)
     sets: dict[str, Any] = {}
@@ -313,17 +226,50 @@ def main() -> None:
         scratch = arguments.scratch.resolve() / images.name
         shutil.rmtree(scratch / "photos", ignore_errors=True)
         listed = plant(images, foreign, scratch / "photos", scratch / "labels.csv")
-        run(scratch / "photos", scratch / "labels.csv", scratch / "data", "findings" if arguments.again else "")
-        seconds = read_report(scratch / "data")["seconds_per_node"]
-        sets[images.name] = {
-            "photos": len(listed),
-            "kinds": judge(listed, scratch / "data"),
-            "seconds": {step: seconds[step] for step in STEPS},
-        }
+        places = scratch / "photos", scratch / "labels.csv", scratch / "data"
+        from_photos = None if arguments.again else run(*places)
+        from_features = run(*places, "findings")
+        judged = judge_all(listed, scratch, with_rivals=not arguments.without_rivals)
+        sets[images.name] = judged | {"from_photos": from_photos, "from_features": from_features}
         thumbnails[images.name] = read_thumbnails(listed, scratch / "data")
     limits = judge_limits(thumbnails)
-    versions = machine.versions(("cleanlab", "scikit-learn", "numpy", "pyspark"))
     publish(arguments.out, versions, [*describe(sets), describe_limits(limits)], sets=sets, limits=limits)
+
+
+def read_versions(*, with_rivals: bool) -> dict[str, str]:
+    """Read the versions of what counts, in all environments if there are contestants.
+
+    Raises:
+        SystemExit: An environment is missing, or Datalab computes with other versions than this project.
+
+    """
+    ours = machine.versions(COMPUTING)
+    if with_rivals:
+        for missing in (python.parents[1] for python in (DATALAB_PYTHON, FASTDUP_PYTHON) if not python.exists()):
+            raise SystemExit(f"{missing} is missing: run `sh benchmarks/setup.sh datalab fastdup`, or give --without-rivals")
+        theirs = machine.versions(COMPUTING, DATALAB_PYTHON)
+        if theirs != ours:
+            raise SystemExit(f".venv has {ours}, {DATALAB_PYTHON.parents[1].name} has {theirs}: lock the latter anew")
+        ours |= machine.versions(("fastdup",), FASTDUP_PYTHON)
+    return ours | machine.versions(("pyspark",))
+
+
+def judge_all(listed: list[Photo], scratch: Path, *, with_rivals: bool) -> dict[str, Any]:
+    """Judge what the run and the contestants have found in one set."""
+    contents = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in (scratch / "photos").iterdir()}
+    seconds = read_report(scratch / "data")["seconds_per_node"]  # of the run that began with photos: only that writes a report
+    ours = judge(listed, Answers(read_findings(scratch / "data"), contents, looks_for_all=True))
+    precisions = {row["kind"]: row["precision"] for row in ours}
+    rivals = {
+        name: {"kinds": judge(listed, Answers(side.found, contents), precisions), "seconds": side.seconds()}
+        for name, side in (ask_rivals(listed, scratch) if with_rivals else ())
+    }
+    return {
+        "photos": len(listed),
+        "kinds": ours,
+        "seconds": {step: seconds[step] for step in STEPS},
+        "rivals": rivals,
+    }
 
 
 def describe(sets: dict[str, Any]) -> list[str]:
@@ -341,7 +287,38 @@ def describe(sets: dict[str, Any]) -> list[str]:
             table(["kind", "planted", "found", "recall", "precision"], rows),
             f"Of the wrong labels that were found, {share(suggested)} got the right suggestion. Seconds: {took}.",
         ]
+        if measured["rivals"]:
+            parts += ["The same faults, by others:", describe_rivals(measured), describe_seconds(measured)]
     return parts
+
+
+def describe_rivals(measured: dict[str, Any]) -> str:
+    """Lay out what each side has found, kind by kind; of kinds that only this project looks for there is nothing."""
+    sides = {OURS: measured["kinds"], **{name: rival["kinds"] for name, rival in measured["rivals"].items()}}
+    rows = []
+    for kind in (row["kind"] for row in measured["kinds"]):
+        of_kind = {side: row for side, kinds in sides.items() for row in kinds if row["kind"] == kind}
+        if len(of_kind) == 1:
+            continue
+        for side, row in of_kind.items():
+            equal = row["recall"] if side == OURS else row["equal"]
+            rows.append([kind, side, f"{row['found']:,}", share(row["recall"]), share(row["precision"]), share(equal)])
+    return table(["kind", "side", "found", "recall", "precision", "recall at this project's precision"], rows)
+
+
+def describe_seconds(measured: dict[str, Any]) -> str:
+    """Lay out the seconds of each side."""
+    findings = sum(measured["seconds"].values())
+    seconds = {
+        OURS: {"starts_with": "features", "analysis": findings, "whole": measured["from_features"]},
+        f"{OURS}, all of a run": {"starts_with": "photos", "analysis": None, "whole": measured["from_photos"]},
+        **{name: rival["seconds"] for name, rival in measured["rivals"].items()},
+    }
+    rows = [
+        [side, of_side["starts_with"], number([of_side["analysis"]]), number([of_side["whole"]])]
+        for side, of_side in seconds.items()
+    ]
+    return table(["side", "starts with", "analysis, s", "whole process, s"], rows)
 
 
 def describe_limits(limits: list[dict[str, Any]]) -> str:
