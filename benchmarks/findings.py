@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import pandas as pd
 from harness import machine
-from harness.faults import COPIES_THAT_ARE_SOUGHT, NEAR_COPIES, Photo, plant
+from harness.faults import COPIES_THAT_ARE_SOUGHT, NEAR_COPIES, SEED, Photo, plant
 from harness.features import read_features
 from harness.judging import Answers, judge
 from harness.places import BENCHMARKS, DATALAB_PYTHON, FASTDUP_PYTHON, PROJECT, QUIET
@@ -77,7 +77,7 @@ def name_of(paths: pd.Series) -> pd.Series:
 
 def read_components(output: Path) -> tuple[list[str], np.ndarray]:
     """Read the names of the photos and their principal components, (n_photos, n_components)."""
-    components = pd.read_parquet(output / "07_model_output" / "pca_features")
+    components = pd.read_parquet(output / "07_model_output" / "pca_features").sort_values("path")
     return name_of(components["path"]).tolist(), components.filter(regex="^pca_").to_numpy()
 
 
@@ -109,7 +109,11 @@ class Side(NamedTuple):
 
 
 def ask_rivals(listed: list[Photo], scratch: Path) -> Iterator[tuple[str, Side]]:
-    """Let Datalab, on the components and on the features of a run, and fastdup look for the same faults."""
+    """Let Datalab, on the components and on the features of a run, and fastdup look for the same faults.
+
+    Datalab is given the photos in a random order, since its folds are blocks of rows, and photos whose names follow one
+    another are alike.
+    """
     photos, output = scratch / "photos", scratch / "data"
     label_of = {photo.file_name: photo.label for photo in listed}
     for name, (files, values) in {
@@ -118,8 +122,8 @@ def ask_rivals(listed: list[Photo], scratch: Path) -> Iterator[tuple[str, Side]]
     }.items():
         out = scratch / name.replace(", ", "_")
         out.mkdir(exist_ok=True)
-        labels = [label_of[file] for file in files]
-        pd.DataFrame({"file_name": files, "label": labels, "features": list(values)}).to_parquet(out / "features.parquet")
+        rows = pd.DataFrame({"file_name": files, "label": map(label_of.get, files), "features": list(values)})
+        rows.sample(frac=1, random_state=SEED).to_parquet(out / "features.parquet", index=False)
         yield name, ask(DATALAB_PYTHON, "datalab_method.py", out, "features", ["--features", out / "features.parquet"])
     out = scratch / "fastdup"
     shutil.rmtree(out, ignore_errors=True)
