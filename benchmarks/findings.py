@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 STEPS = ("find_neighbours", "find_copies", "find_label_issues", "collect_findings")
 OURS = "this project"
-COMPUTING = ("cleanlab", "scikit-learn", "numpy")
+COMPUTING = ("scikit-learn", "numpy")
 """What Datalab and this project compute with: the same versions, or the comparison would be of those."""
 
 MIN_PRECISION = 0.9
@@ -254,7 +254,7 @@ def read_versions(*, with_rivals: bool) -> dict[str, str]:
         theirs = machine.versions(COMPUTING, DATALAB_PYTHON)
         if theirs != ours:
             raise SystemExit(f".venv has {ours}, {DATALAB_PYTHON.parents[1].name} has {theirs}: lock the latter anew")
-        ours |= machine.versions(("fastdup",), FASTDUP_PYTHON)
+        ours |= machine.versions(("cleanlab",), DATALAB_PYTHON) | machine.versions(("fastdup",), FASTDUP_PYTHON)
     return ours | machine.versions(("pyspark",))
 
 

@@ -1,7 +1,8 @@
 """Finds labels that are probably wrong: a classifier that has not seen a photo, nor a copy of it, names another label.
 
-Which of these photos are label issues is decided by cleanlab. (Northcutt, Jiang and Chuang, "Confident learning: estimating
-uncertainty in dataset labels", 2021.)
+A label is doubted by its probability alone: the self-confidence of Northcutt, Jiang and Chuang, "Confident learning:
+estimating uncertainty in dataset labels", 2021, by which their cleanlab ranks label issues. Its filter, which decides how many
+of them there are, is left out: on planted wrong labels it lost a tenth of those that were found, at a lower precision.
 """
 
 from __future__ import annotations
@@ -69,14 +70,11 @@ def find_label_issues(
         return []
     names, codes = np.unique(np.array([str(labels[photo]) for photo in looked_at]), return_inverse=True)
     probabilities = out_of_sample_probabilities(features[looked_at], codes, groups[looked_at], seed)
-    from cleanlab.filter import find_label_issues as ask_cleanlab
-
-    is_issue = ask_cleanlab(codes, probabilities, n_jobs=1)
     scores = 1 - probabilities[np.arange(len(codes)), codes]
     best = probabilities.argmax(axis=1)
     return [
         LabelIssue(int(looked_at[row]), float(np.clip(scores[row], 0, 1)), str(names[best[row]]))
-        for row in np.flatnonzero(is_issue & (scores >= min_score) & (best != codes))
+        for row in np.flatnonzero((scores >= min_score) & (best != codes))
     ]
 
 
