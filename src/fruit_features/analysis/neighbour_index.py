@@ -2,7 +2,8 @@
 
 An inverted file: rows are grouped by the nearest of some thousand centroids, and a row is compared with the rows of the groups
 whose centroids are nearest to it. Jegou et al., "Product Quantization for Nearest Neighbor Search", section IV (without the
-quantisation: rows are compared as they are), as faiss has it.
+quantisation: rows are compared as they are), as faiss has it. An index lives as long as its search and is never read from a
+file: what has been wrong with faiss is how it reads files that somebody else may have written.
 """
 
 from __future__ import annotations
