@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 import os
 import time
 from collections import Counter
 from typing import TYPE_CHECKING
+from urllib.parse import quote_plus
 
 import pandas as pd
 import pytest
@@ -131,6 +134,45 @@ def test_photos_that_are_moved_or_relabelled_by_a_table_are_not_inferred_again(
     run_here(results.store, tmp_path, "--pipelines", "features", parameters=parameters)
     features = pd.read_parquet(results.download(tmp_path / "features").root / "07_model_output" / "features.parquet")
     assert (len(features), {len(row) for row in features["embedding"]}) == (7, {1280})
+
+
+def test_a_report_of_s3_inventory_lists_what_s3_lists(photos: Prefix, results: Prefix, tmp_path: Path) -> None:
+    for seed, name in enumerate(ODD_NAMES):
+        photos.put(name, photo(seed))
+    photos.put("notes.txt", b"no photo")
+    run_here(results.store, tmp_path, parameters=parameters_of(photos, results))
+    listed = results.download(tmp_path / "listed")
+
+    reports = Prefix(results.store, results.bucket, "reports")
+    manifest = write_inventory(photos, reports)
+    photos.put("Pear/later.jpg", photo(99))  # which the report does not have
+    roots = f"images_root={manifest},output_root={results.uri}"
+    run_here(results.store, tmp_path, parameters=f"{roots},featurization.backbone=efficientnet_lite0")
+    reported = results.download(tmp_path / "reported")
+    expected = {"listed": len(ODD_NAMES), "featurized": 0, "inferred": 0, "left_out": {".txt": 1}}
+    assert {name: reported.counts()[name] for name in expected} == expected
+    assert reported.csv_bytes() == listed.csv_bytes()
+
+
+def write_inventory(photos: Prefix, reports: Prefix) -> str:
+    """Write what S3 Inventory would write of a bucket, which has to hold nothing but photos below their prefix; its URI."""
+    found = photos.store.client.list_objects_v2(Bucket=photos.bucket, Prefix=f"{photos.name}/")["Contents"]
+    rows = [
+        (photos.bucket, quote_plus(item["Key"], safe="/"), item["Size"], f"{item['LastModified']:%Y-%m-%dT%H:%M:%S}.000Z")
+        for item in found
+    ]
+    lines = "".join(",".join(f'"{cell}"' for cell in row) + "\n" for row in rows)
+    reports.put("daily/data/1.csv.gz", gzip.compress(lines.encode()))
+    manifest = {
+        "sourceBucket": photos.bucket,
+        "destinationBucket": f"arn:aws:s3:::{reports.bucket}",
+        "version": "2016-11-30",
+        "fileFormat": "CSV",
+        "fileSchema": "Bucket, Key, Size, LastModifiedDate",
+        "files": [{"key": f"{reports.name}/daily/data/1.csv.gz"}],
+    }
+    reports.put("daily/2026-11-28T01-00Z/manifest.json", json.dumps(manifest).encode())
+    return f"{reports.uri}/daily/2026-11-28T01-00Z/manifest.json"
 
 
 def test_names_that_xml_cannot_carry_are_rejected(photos: Prefix, results: Prefix, tmp_path: Path) -> None:
