@@ -185,14 +185,22 @@ class Shell:
                 assert code == 1, "the commands of the pages have used several networks, so most of the store would go"
                 assert "the vacuum would drop" in said
             case ["kedro", *arguments]:
-                if "project" in arguments:
-                    self.kedro("run")  # into whose space; the pages do not say which run was the last
-                code, said = self.kedro(*arguments)
-                assert code == 0, said
-                if arguments[0] == "run" and ("--pipelines" not in arguments or "project" in arguments):
-                    self.check_outputs(arguments)
+                self.follow(arguments)
             case _:
                 pytest.fail(f"no test knows how to run {command!r}")
+
+    def follow(self, arguments: list[str]) -> None:
+        """Run a command of Kedro that has to end well, after what it starts from."""
+        if "project" in arguments:
+            self.kedro("run")  # into whose space; the pages do not say which run was the last
+        if "similar" in arguments:
+            self.kedro("run", "--env", "demo")  # among whose photos
+        code, said = self.kedro(*arguments)
+        assert code == 0, said
+        if "similar" in arguments:
+            self.kedro("run")  # whose results the commands after it go on from
+        if arguments[0] == "run" and ("--pipelines" not in arguments or "project" in arguments):
+            self.check_outputs(arguments)
 
     def kedro(self, *arguments: str) -> tuple[int, str]:
         """Run a command of Kedro in this process, which has a Spark session already: its exit code, and what it printed."""
