@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from cleanlab import Datalab
+from harness.found import as_table
 from harness.task import write_timings
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import cross_val_predict
@@ -56,20 +57,6 @@ def tables_of(lab: Datalab, names: pd.Series) -> list[pd.DataFrame]:
             other=names.to_numpy()[nearest]
         ),
     ]
-
-
-def as_table(kind: str, names: pd.Series, scores: pd.Series, is_found: pd.Series) -> pd.DataFrame:
-    """Write one kind."""
-    return pd.DataFrame(
-        {
-            "kind": kind,
-            "file": names.to_numpy(),
-            "other": "",
-            "score": scores.to_numpy(),
-            "is_found": is_found.to_numpy(),
-            "suggested_label": "",
-        }
-    )
 
 
 if __name__ == "__main__":

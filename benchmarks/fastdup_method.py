@@ -12,6 +12,7 @@ from pathlib import Path
 
 import fastdup
 import pandas as pd
+from harness.found import as_table, name_of
 from harness.task import write_timings
 
 MIN_SIMILARITY = 0.96
@@ -36,12 +37,12 @@ def main() -> None:
     ended = time.perf_counter()
 
     labels = pd.read_csv(arguments.labels, dtype=str, keep_default_na=False).set_index("file_name")["label"]
-    files = names(measures["filename"])
+    files = name_of(measures["filename"])
     found = [
         as_table(
-            "near_duplicate", names(similar["filename_from"]), similar["distance"], similar["distance"] > MIN_SIMILARITY
-        ).assign(other=names(similar["filename_to"]).to_numpy()),
-        as_table("outlier", names(outliers["filename_outlier"]), -outliers["distance"], outliers["distance"] < 1),
+            "near_duplicate", name_of(similar["filename_from"]), similar["distance"], similar["distance"] > MIN_SIMILARITY
+        ).assign(other=name_of(similar["filename_to"]).to_numpy()),
+        as_table("outlier", name_of(outliers["filename_outlier"]), -outliers["distance"], outliers["distance"] < 1),
         as_table("dark", files, -measures["mean"], measures["mean"] < MAX_DARK),
         as_table("bright", files, measures["mean"], measures["mean"] > MIN_BRIGHT),
         as_table("blurry", files, -measures["blur"], measures["blur"] < MAX_BLUR),
@@ -56,31 +57,12 @@ def label_issues(similar: pd.DataFrame, labels: pd.Series) -> pd.DataFrame:
 
     With `slice="diff"`, that gallery begins with the photos for which the share is zero. These are taken for found.
     """
-    photos, others = names(similar["filename_from"]), names(similar["filename_to"])
+    photos, others = name_of(similar["filename_from"]), name_of(similar["filename_to"])
     of_photo, of_other = labels[photos].to_numpy(), labels[others].to_numpy()
     pairs = pd.DataFrame({"photo": photos.to_numpy(), "other_label": of_other, "same": of_photo == of_other})
     same = pairs.groupby("photo")["same"].mean()
     suggested = pairs.groupby("photo")["other_label"].first()
     return as_table("label_issue", same.index.to_series(), 1 - same, same == 0).assign(suggested_label=suggested.to_numpy())
-
-
-def names(paths: pd.Series) -> pd.Series:
-    """Take the names of files from their paths."""
-    return paths.str.rsplit("/", n=1).str[-1]
-
-
-def as_table(kind: str, files: pd.Series, scores: pd.Series, is_found: pd.Series) -> pd.DataFrame:
-    """Write one kind as the judge reads it: the higher the score, the more certain."""
-    return pd.DataFrame(
-        {
-            "kind": kind,
-            "file": files.to_numpy(),
-            "other": "",
-            "score": scores.to_numpy(),
-            "is_found": is_found.to_numpy(),
-            "suggested_label": "",
-        }
-    )
 
 
 if __name__ == "__main__":

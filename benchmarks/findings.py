@@ -21,6 +21,7 @@ import pandas as pd
 from harness import machine
 from harness.faults import COPIES_THAT_ARE_SOUGHT, NEAR_COPIES, SEED, Photo, plant
 from harness.features import read_features
+from harness.found import name_of
 from harness.judging import Answers, judge
 from harness.places import BENCHMARKS, DATALAB_PYTHON, FASTDUP_PYTHON, PROJECT, QUIET
 from harness.processes import end_all_when_terminated, run_cold
@@ -68,11 +69,6 @@ def read_findings(output: Path) -> pd.DataFrame:
     other, suggested_label = findings["compared_with"].fillna(""), findings["suggested_label"].fillna("")
     names = {"file": name_of(findings["path"]), "other": name_of(other), "suggested_label": suggested_label}
     return findings[["kind", "score"]].assign(is_found=True, **names)
-
-
-def name_of(paths: pd.Series) -> pd.Series:
-    """Take the names of files from their paths."""
-    return paths.str.rsplit("/", n=1).str[-1]
 
 
 def read_components(output: Path) -> tuple[list[str], np.ndarray]:

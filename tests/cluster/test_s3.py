@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
-import json
 import os
 import time
 from collections import Counter
@@ -16,6 +14,7 @@ import pytest
 from tests.support.cluster.fault_proxy import Fault, fault_proxy
 from tests.support.cluster.local_runs import LEASE_HAS_ENDED, run_here, started_here, with_short_lease
 from tests.support.cluster.places import Prefix
+from tests.support.inventory import csv_report, manifest
 from tests.support.photos import encoded, fruit
 
 if TYPE_CHECKING:
@@ -144,9 +143,9 @@ def test_a_report_of_s3_inventory_lists_what_s3_lists(photos: Prefix, results: P
     listed = results.download(tmp_path / "listed")
 
     reports = Prefix(results.store, results.bucket, "reports")
-    manifest = write_inventory(photos, reports)
+    report = write_inventory(photos, reports)
     photos.put("Pear/later.jpg", photo(99))  # which the report does not have
-    roots = f"images_root={manifest},output_root={results.uri}"
+    roots = f"images_root={report},output_root={results.uri}"
     run_here(results.store, tmp_path, parameters=f"{roots},featurization.backbone=efficientnet_lite0")
     reported = results.download(tmp_path / "reported")
     expected = {"listed": len(ODD_NAMES), "featurized": 0, "inferred": 0, "left_out": {".txt": 1}}
@@ -161,17 +160,10 @@ def write_inventory(photos: Prefix, reports: Prefix) -> str:
         (photos.bucket, quote_plus(item["Key"], safe="/"), item["Size"], f"{item['LastModified']:%Y-%m-%dT%H:%M:%S}.000Z")
         for item in found
     ]
-    lines = "".join(",".join(f'"{cell}"' for cell in row) + "\n" for row in rows)
-    reports.put("daily/data/1.csv.gz", gzip.compress(lines.encode()))
-    manifest = {
-        "sourceBucket": photos.bucket,
-        "destinationBucket": f"arn:aws:s3:::{reports.bucket}",
-        "version": "2016-11-30",
-        "fileFormat": "CSV",
-        "fileSchema": "Bucket, Key, Size, LastModifiedDate",
-        "files": [{"key": f"{reports.name}/daily/data/1.csv.gz"}],
-    }
-    reports.put("daily/2026-11-28T01-00Z/manifest.json", json.dumps(manifest).encode())
+    reports.put("daily/data/1.csv.gz", csv_report(rows))
+    key, schema = f"{reports.name}/daily/data/1.csv.gz", "Bucket, Key, Size, LastModifiedDate"
+    content = manifest(key, schema, source=photos.bucket, destination=reports.bucket)
+    reports.put("daily/2026-11-28T01-00Z/manifest.json", content)
     return f"{reports.uri}/daily/2026-11-28T01-00Z/manifest.json"
 
 

@@ -15,10 +15,12 @@ import pytest
 
 from fruit_features.networks import ahead
 from fruit_features.networks.building import build_network
-from fruit_features.networks.configuration import NetworkConfiguration
+from tests.support.featurization import small_network
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from fruit_features.networks.configuration import NetworkConfiguration
 
 
 @pytest.fixture(autouse=True)
@@ -27,53 +29,39 @@ def _nothing_is_left() -> Iterator[None]:
     ahead.give_up()
 
 
-def configuration(precision: Any = "f32", input_size: int = 96) -> NetworkConfiguration:
-    return NetworkConfiguration(
-        backbone="efficientnet_lite0",
-        weights="imagenet",
-        input_size=input_size,
-        engine="openvino",
-        precision=precision,
-        preprocessing="",
-        decoding={},
-        n_calibration_photos=4,
-        calibration_seed=0,
-    )
-
-
 @pytest.mark.parametrize("precision", ["f32", "int8"])
 def test_the_network_is_the_same(precision: Any) -> None:
-    wanted = configuration(precision)
+    wanted = small_network(precision)
     photos = np.random.default_rng(0).integers(0, 256, (4, 96, 96, 3), np.uint8) if precision == "int8" else None
     child = ahead.NetworkAhead(wanted)
     assert child.finish(photos) == build_network(wanted, photos)
 
 
 def test_a_child_that_was_killed_is_done_without(monkeypatch: pytest.MonkeyPatch) -> None:
-    ahead.begin(configuration())
+    ahead.begin(small_network())
     (child,) = children()
     os.kill(child, signal.SIGKILL)
     built_here: list[NetworkConfiguration] = []
     monkeypatch.setattr(ahead, "build_network", lambda wanted, _photos: built_here.append(wanted))
-    ahead.build(configuration(), None)
-    assert built_here == [configuration()]
+    ahead.build(small_network(), None)
+    assert built_here == [small_network()]
 
 
 def test_a_child_that_fails_leaves_the_error_to_this_process() -> None:
-    wanted = configuration("int8")
+    wanted = small_network("int8")
     child = ahead.NetworkAhead(wanted)
     assert child.finish(np.zeros((4, 7, 7, 3), np.uint8)) is None  # photos of a size that the network does not take
 
 
 def test_another_network_is_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
-    ahead.begin(configuration())
+    ahead.begin(small_network())
     monkeypatch.setattr(ahead, "build_network", lambda wanted, _photos: wanted)
-    other = configuration(input_size=128)
+    other = small_network(input_size=128)
     assert ahead.build(other, None) == other  # type: ignore[comparison-overlap]
 
 
 def test_what_is_given_up_is_ended() -> None:
-    ahead.begin(configuration())
+    ahead.begin(small_network())
     (child,) = children()
     ahead.give_up()
     assert not children()
@@ -86,7 +74,7 @@ def test_a_child_ends_with_its_parent() -> None:
 import os, signal
 from fruit_features.networks import ahead
 from fruit_features.networks.configuration import NetworkConfiguration
-ahead.begin({configuration()!r})
+ahead.begin({small_network()!r})
 print(ahead._current._child.pid, flush=True)
 os.kill(os.getpid(), signal.SIGKILL)
 """

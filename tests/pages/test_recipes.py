@@ -16,10 +16,10 @@ from tests.support.photos import COLOURS, encoded, fruit
 from tests.support.project_copy import copy_project
 from tests.support.runs import PROJECT, Outputs
 
-pytestmark = pytest.mark.slow
-
 if TYPE_CHECKING:
     from pathlib import Path
+
+pytestmark = pytest.mark.slow
 
 PACKAGE = "src/fruit_features"
 

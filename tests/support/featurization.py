@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
+from fruit_features.networks.configuration import NetworkConfiguration
 from fruit_features.pipelines.featurization.parameters import FeaturizationParameters, NetworkFileParameters
 
 
@@ -35,4 +38,19 @@ def parameters() -> FeaturizationParameters:
             pooling="none",
         ),
         max_vacuum_ratio=0.5,
+    )
+
+
+def small_network(precision: Any = "f32", input_size: int = 96) -> NetworkConfiguration:
+    """A network that is built from weights which come with a package, and is calibrated on four photos if it is int8."""
+    return NetworkConfiguration(
+        backbone="efficientnet_lite0",
+        weights="imagenet",
+        input_size=input_size,
+        engine="openvino",
+        precision=precision,
+        preprocessing="",
+        decoding={},
+        n_calibration_photos=4,
+        calibration_seed=0,
     )

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from functools import partial
+from functools import partial, reduce
+from operator import or_
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import fsspec
@@ -16,6 +17,7 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from fruit_features.photos.tree import is_hidden, kind_of_other
+from fruit_features.storage import object_store
 
 if TYPE_CHECKING:
     import re
@@ -28,6 +30,12 @@ INVENTORY: Final = "manifest.json"
 _ENDINGS: Final = (".csv", ".csv.gz", ".parquet")
 
 _COLUMNS: Final = {"path": "string", "length": "bigint", "modificationTime": "timestamp"}
+
+_WHAT_IT_IS: Final = {
+    "path": "a path",
+    "length": "a length in bytes",
+    "modificationTime": "a time such as 2026-11-28T13:00:00.000Z",
+}
 
 _FORMATS_OF_INVENTORY: Final = frozenset({"CSV", "Parquet", "ORC"})
 
@@ -50,8 +58,11 @@ class ListedPhotos(NamedTuple):
 
 def is_manifest(place: str) -> bool:
     """Whether the name of a place is that of a manifest, and not of a folder of photos."""
-    name = place.rstrip("/").rpartition("/")[2].lower()
-    return name == INVENTORY or name.endswith(_ENDINGS)
+    return _is_inventory(place) or place.rstrip("/").lower().endswith(_ENDINGS)
+
+
+def _is_inventory(place: str) -> bool:
+    return place.rstrip("/").rpartition("/")[2].lower() == INVENTORY
 
 
 def read_manifest(place: str, is_photo: re.Pattern[str]) -> ListedPhotos:
@@ -68,8 +79,7 @@ def read_manifest(place: str, is_photo: re.Pattern[str]) -> ListedPhotos:
         DatasetError: It cannot be read, or an entry cannot be right: the message names it.
 
     """
-    is_inventory = place.rstrip("/").rpartition("/")[2].lower() == INVENTORY
-    listed = _read_inventory(place) if is_inventory else _read_table(place)
+    listed = _read_inventory(place) if _is_inventory(place) else _read_table(place)
     listed = listed.withColumn("kind", F.udf(partial(_kind_of, is_photo=is_photo), "string")("file_name"))
     _check(place, listed)
     others = listed.where(F.col("kind").isNotNull()).groupBy("kind").count()
@@ -144,7 +154,7 @@ def _read_inventory(place: str) -> DataFrame:
     for name, wanted in (("IsLatest", "true"), ("IsDeleteMarker", "false")):  # where it lists the versions of objects
         if name in report.columns:
             report = report.where(F.lower(F.col(name).cast("string")) == wanted)
-    scheme = place.partition("://")[0] if "://" in place and not place.startswith("file:") else "s3a"
+    scheme = place.partition("://")[0] if place.startswith(object_store.PROTOCOLS) else "s3a"
     return report.select(
         F.concat(F.lit(f"{scheme}://"), F.col("Bucket"), F.lit("/"), key).alias("path"),
         F.expr("try_cast(Size AS bigint)").alias("length"),
@@ -166,7 +176,7 @@ _NAMES_OF_INVENTORY: Final = {
 
 def _place_of(place: str, bucket: str, key: str) -> str:
     """Where a file of a report lies: in the bucket that it was written to, or in the copy of the folders on a disk."""
-    if place.startswith(("s3://", "s3a://")):
+    if place.startswith(object_store.PROTOCOLS):
         return f"{place.partition('://')[0]}://{bucket.rpartition(':')[2]}/{key}"
     folder_of_day = place.rpartition("/")[0]
     return f"{folder_of_day.rpartition('/')[0]}/data/{key.rpartition('/')[2]}"
@@ -190,15 +200,21 @@ def _check(place: str, listed: DataFrame) -> None:
         DatasetError: An entry has no path, length or time, or is there twice.
 
     """
-    for name, what in (
-        ("path", "a path"),
-        ("length", "a length in bytes"),
-        ("modificationTime", "a time such as 2026-11-28T13:00:00.000Z"),
-    ):
-        wrong = F.col(name).isNull() | (F.col("length") < 0 if name == "length" else F.lit(False))
-        found: Any = listed.where(wrong & F.col("kind").isNull()).select("path").first()
-        if found is not None:
-            raise DatasetError(f"images_root={place}: the entry of {found['path']} has no {name}, or none that is {what}")
+    is_wrong = {
+        "path": F.col("path").isNull(),
+        "length": F.col("length").isNull() | (F.col("length") < 0),
+        "modificationTime": F.col("modificationTime").isNull(),
+    }
+    wrong: Any = (
+        listed.where(F.col("kind").isNull() & reduce(or_, is_wrong.values()))
+        .select("path", *(column.alias(f"wrong_{name}") for name, column in is_wrong.items()))
+        .first()
+    )
+    if wrong is not None:
+        name = next(name for name in is_wrong if wrong[f"wrong_{name}"])
+        raise DatasetError(
+            f"images_root={place}: the entry of {wrong['path']} has no {name}, or none that is {_WHAT_IT_IS[name]}"
+        )
     twice: Any = listed.groupBy("path").count().where("count > 1").first()
     if twice is not None:
         raise DatasetError(f"images_root={place}: {twice['path']} is in {twice['count']} entries. Leave one of them")

@@ -196,24 +196,24 @@ def _search_index(
     del paths, waiting
     for start, numbers, distances in search_by_index(rows, n_neighbours, grid, n_threads=n_threads):
         photos, places = np.nonzero(numbers >= 0)
-        yield pa.RecordBatch.from_pydict(
-            {
-                "path": names.take(pa.array(start + photos)),
-                "rank": pa.array((places + 1).astype(np.int32)),
-                "neighbour": names.take(pa.array(numbers[photos, places])),
-                "distance": pa.array(distances[photos, places]),
-            }
-        )
+        neighbours = names.take(pa.array(numbers[photos, places]))
+        yield _as_rows(names.take(pa.array(start + photos)), places, neighbours, distances[photos, places])
 
 
 def _describe(paths: list[str], nearest: NearestRows, grid: Grid) -> pa.RecordBatch:
     """Lay the neighbours of a block out as rows."""
     rows, places = np.nonzero(np.isfinite(nearest.squares))
-    return pa.RecordBatch.from_pydict(
-        {
-            "path": pa.array(np.array(paths, object)[rows], pa.string()),
-            "rank": pa.array((places + 1).astype(np.int32)),
-            "neighbour": pa.array(nearest.names[rows, places], pa.string()),
-            "distance": pa.array(grid.distances(nearest.squares[rows, places])),
-        }
+    return _as_rows(
+        pa.array(np.array(paths, object)[rows], pa.string()),
+        places,
+        pa.array(nearest.names[rows, places], pa.string()),
+        grid.distances(nearest.squares[rows, places]),
     )
+
+
+def _as_rows(
+    paths: pa.Array, places: NDArray[np.intp], neighbours: pa.Array, distances: NDArray[np.float32]
+) -> pa.RecordBatch:
+    """Make rows of `NEIGHBOURS_SCHEMA`, of photos and the places (from 0) that their neighbours have."""
+    ranks = pa.array((places + 1).astype(np.int32))
+    return pa.RecordBatch.from_pydict({"path": paths, "rank": ranks, "neighbour": neighbours, "distance": pa.array(distances)})

@@ -12,8 +12,8 @@ from fruit_features.networks.backbones.base import InputSizeError
 from fruit_features.networks.backbones.efficientnet_lite0 import EfficientNetLite0
 from fruit_features.networks.backbones.mobilenet_v2 import RELEASE_FILE, MobileNetV2
 from fruit_features.networks.building import build_network
-from fruit_features.networks.configuration import NetworkConfiguration
 from fruit_features.networks.engines import ENGINES
+from tests.support.featurization import small_network
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -75,18 +75,7 @@ def test_imagenet_takes_one_file_for_all_sizes(
 @pytest.mark.parametrize("precision", ["f32", "int8"])
 def test_exported_network_computes_at_that_size(precision: Any) -> None:
     photos = random_photos(96, 4)
-    configuration = NetworkConfiguration(
-        backbone="efficientnet_lite0",
-        weights="imagenet",
-        input_size=96,
-        engine="openvino",
-        precision=precision,
-        preprocessing="",
-        decoding={},
-        n_calibration_photos=4,
-        calibration_seed=0,
-    )
-    network = build_network(configuration, photos if precision == "int8" else None)
+    network = build_network(small_network(precision), photos if precision == "int8" else None)
     assert (network.input_size, network.parameters["input_size"]) == (96, 96)
     features = ENGINES.find("openvino").load(network, 4)(photos)
     backbone = EfficientNetLite0()

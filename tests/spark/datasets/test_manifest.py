@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import gzip
-import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +14,7 @@ import pytest
 from kedro.io import DatasetError
 
 from fruit_features.datasets.manifest import is_manifest
+from tests.support.inventory import csv_report, manifest
 from tests.support.runs import MISSION, Outputs, load_catalog, run_project
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ pytestmark = pytest.mark.usefixtures("spark")
 
 NAMES = ("Apple/0 1.jpg", "Apple/ü.JPG", 'Kiwi/"quoted", 2.png')
 OTHERS = ("Kiwi/notes.txt", "Kiwi/more.TXT", ".git/3.jpg", "README")
+SCHEMA = "Bucket, Key, VersionId, IsLatest, IsDeleteMarker, Size, LastModifiedDate, ETag"
 WHEN = datetime(2026, 1, 2, 3, 4, 5, 678000, tzinfo=UTC)
 
 
@@ -132,19 +133,17 @@ def test_what_is_no_manifest_is_named(tmp_path: Path) -> None:
             loaded(tmp_path / name)
 
 
-def write_inventory(folder: Path, *, form: str = "CSV", **more: Any) -> Path:
+def write_inventory(folder: Path, *, form: str = "CSV", schema: str = SCHEMA) -> Path:
     """A report as AWS writes it, copied to a disk: manifest.json in the folder of its day, and the files in data/."""
     (folder / "data").mkdir(parents=True)
     (folder / "2026-11-01T01-00Z").mkdir()
-    schema = "Bucket, Key, VersionId, IsLatest, IsDeleteMarker, Size, LastModifiedDate, ETag"
     keys = ["photos/Apple/0+1%2B.jpg", "photos/Apple/%C3%BC.jpg", "photos/Kiwi/", "photos/Kiwi/notes.txt"]
     rows = [["bucket", key, "v1", "true", "false", "17", "2026-10-31T12:34:56.789Z", "e"] for key in keys]
     rows.append(["bucket", "photos/Apple/%C3%BC.jpg", "v0", "false", "false", "9", "2026-10-01T12:34:56.000Z", "e"])
     rows.append(["bucket", "photos/Apple/gone.jpg", "v0", "true", "true", "", "2026-10-01T12:34:56.000Z", ""])
     name = f"3f4a.{'csv.gz' if form == 'CSV' else 'parquet'}"
     if form == "CSV":
-        text = "".join(",".join(f'"{cell}"' for cell in row) + "\n" for row in rows)
-        (folder / "data" / name).write_bytes(gzip.compress(text.encode()))
+        (folder / "data" / name).write_bytes(csv_report(rows))
     else:
         decoded = ["photos/Apple/0 1+.jpg", "photos/Apple/ü.jpg", "photos/Kiwi/", "photos/Kiwi/notes.txt"]
         columns = {
@@ -158,17 +157,8 @@ def write_inventory(folder: Path, *, form: str = "CSV", **more: Any) -> Path:
             ),
         }
         pq.write_table(pa.table(columns), folder / "data" / name)
-    manifest = {
-        "sourceBucket": "bucket",
-        "destinationBucket": "arn:aws:s3:::inventories",
-        "version": "2016-11-30",
-        "creationTimestamp": "1793494800000",
-        "fileFormat": form,
-        "fileSchema": schema,
-        "files": [{"key": f"bucket/daily/data/{name}", "size": 1, "MD5checksum": "0"}],
-    }
     place = folder / "2026-11-01T01-00Z" / "manifest.json"
-    place.write_text(json.dumps(manifest | more))
+    place.write_bytes(manifest(f"bucket/daily/data/{name}", schema, source="bucket", destination="inventories", form=form))
     return place
 
 
@@ -184,7 +174,7 @@ def test_a_report_of_s3_inventory_lists_objects(tmp_path: Path, form: str) -> No
 
 
 def test_a_report_that_lacks_a_column_is_named(tmp_path: Path) -> None:
-    place = write_inventory(tmp_path / "inventory", fileSchema="Bucket, Key, A, B, C, Size, D, E")
+    place = write_inventory(tmp_path / "inventory", schema="Bucket, Key, A, B, C, Size, D, E")
     with pytest.raises(DatasetError, match=r"the report has no LastModifiedDate\. Let S3 Inventory write"):
         loaded(place)
 

@@ -177,7 +177,7 @@ def test_table_and_folder_are_compared(tmp_path: Path, warnings: list[str]) -> N
     assert photos.count() == 3
     assert rows(mismatches) == MISMATCHES
     assert counts == {"not_in_folder": 1, "not_in_table": 2}
-    (warning,) = {message for message in warnings if "metadata_mismatches" in message}
+    (warning,) = (message for message in warnings if "metadata_mismatches" in message)
     assert "1 file of the table is not among the photos of the folder, and 2 photos of the folder are not in the" in warning
     with pytest.raises(ValueError, match=rf"{table}: 1 file .* and 2 photos .*The first of them: Absent/1\.jpg, Test.*false"):
         run(root, metadata=table, metadata_must_match=True)
