@@ -29,11 +29,8 @@ _EXACT_BITS: Final = {np.dtype(np.float64): 53, np.dtype(np.float32): 24}
 _BITS_OF_BYTES = 7
 """Bits of a byte from which 128 has been subtracted, without its sign."""
 
-_MAX_CANDIDATES = 4
-"""Times the number of neighbours wanted: where a block offers more, a partial sort chooses among them."""
-
-_N_COLUMNS = (256, 1024, 4096)
-"""Columns of the products that are looked at together: a few first, as what they offer rules most of the others out."""
+_N_COLUMNS = 256
+"""Columns of the products that are looked at together: so few stay in a processor's cache."""
 
 _FAR = np.iinfo(np.int64).max
 
@@ -147,6 +144,7 @@ class NearestRows:
         # Squared distances become one product of matrices: (-2 q, |q|^2, 1) . (r, 1, |r|^2).
         squared = (rows * rows).sum(axis=1, keepdims=True, dtype=rows.dtype)
         self._rows = np.hstack([-2 * rows, squared, np.ones_like(squared)])
+        self._products = np.empty(n_rows * _N_COLUMNS, rows.dtype)
         self.squares = np.full((n_rows, n_neighbours), np.inf, rows.dtype)
         self.numbers = np.full((n_rows, n_neighbours), _FAR, np.int64)
         self.names = np.full((n_rows, n_neighbours), None, object)
@@ -162,27 +160,25 @@ class NearestRows:
         """
         squared = (others * others).sum(axis=1, keepdims=True, dtype=others.dtype)
         columns = np.hstack([others, np.ones_like(squared), squared])
-        begin = 0
-        while begin < len(others):
-            is_first = not np.isfinite(self.squares[:, -1]).all()
-            end = begin + _N_COLUMNS[0 if is_first else 1 if begin < _N_COLUMNS[1] else 2]
+        for begin in range(0, len(others), _N_COLUMNS):
+            end = begin + _N_COLUMNS
             self._look_at(columns[begin:end], start + begin, names[begin:end])
-            begin = end
 
     def _look_at(self, columns: NDArray[Any], start: int, names: NDArray[np.object_]) -> None:
-        squares = self._rows @ columns.T
+        squares = self._products[: len(self._rows) * len(columns)].reshape(-1, len(columns))
+        np.matmul(self._rows, columns.T, out=squares)
         itself = np.arange(self._start, self._start + len(squares)) - start
-        is_here = (itself >= 0) & (itself < len(columns))
-        squares[np.flatnonzero(is_here), itself[is_here]] = np.inf
+        (here,) = np.nonzero((itself >= 0) & (itself < len(columns)))
+        squares[here, itself[here]] = np.inf
         is_near = squares <= self.squares[:, -1:]
         n_neighbours = self.squares.shape[1]
-        crowded = np.flatnonzero(np.count_nonzero(is_near, axis=1) > _MAX_CANDIDATES * n_neighbours)
-        if len(crowded):
-            is_near[crowded] = _choose_nearest(squares[crowded], n_neighbours)
-        is_near &= np.isfinite(squares)
-        rows, places = np.nonzero(is_near)
-        if len(rows):
-            self._merge(rows, squares[rows, places], start + places, names[places])
+        if np.count_nonzero(is_near) > n_neighbours * len(squares):
+            is_near = _choose_nearest(squares, n_neighbours)
+        is_near[here, itself[here]] = False
+        flat = np.flatnonzero(is_near)
+        if len(flat):
+            rows, places = np.divmod(flat, len(columns))
+            self._merge(rows, squares.ravel()[flat], start + places, names[places])
 
     def _merge(
         self, rows: NDArray[np.intp], squares: NDArray[Any], numbers: NDArray[np.int64], names: NDArray[np.object_]

@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import gc
 import hashlib
-import sys
 from itertools import islice, tee
 from typing import TYPE_CHECKING, NamedTuple
-from zipimport import zipimporter
 
 import numpy as np
 import pyarrow as pa
@@ -127,7 +125,6 @@ class PhotoFeaturizer:
             self._done.add(len(batch))
             self._rejected.add(sum(photo.error is not None for photo in seen) + len(batch) - len(seen))
             yield _to_record_batch(batch.filter(pa.array(was_read)), seen, features[:n_done])
-        _forget_zip_archives()
 
     def _has_features(self, digest: str) -> bool:
         return self._known_contents is not None and _is_among(self._known_contents.value.with_features, digest)
@@ -147,17 +144,6 @@ class PhotoFeaturizer:
 
 _COMPILED: dict[tuple[str, int], tuple[Predictor, int, int]] = {}
 """Networks that this worker process has compiled: Spark reuses the process for task after task."""
-
-
-def _forget_zip_archives() -> None:
-    """Spare this process a tenth of a second before every further task.
-
-    Spark invalidates Python's import caches at the start of each, upon which every archive on `sys.path` (Spark puts itself
-    there as one) is read anew, in Python code. A forgotten archive is opened again if an import ever asks for it.
-    """
-    for path, finder in list(sys.path_importer_cache.items()):
-        if isinstance(finder, zipimporter):
-            del sys.path_importer_cache[path]
 
 
 def shorten_digest(digest: str) -> int:
