@@ -14,6 +14,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 from py4j.protocol import Py4JError
 from pyspark.sql import functions as F
@@ -29,7 +30,6 @@ from fruit_features.terminal.wording import count_of
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    import pyarrow as pa
     from numpy.typing import NDArray
     from pyspark.sql import DataFrame
 
@@ -243,6 +243,6 @@ def _store_rows(outcomes: DataFrame, repeated: list[str], fingerprint: str) -> D
     """Make rows of the feature store for the contents that are new, one for each."""
     rows = outcomes.where("is_new")
     if repeated:
-        paths = outcomes.sparkSession.createDataFrame([(path,) for path in repeated], "path string")
+        paths = from_arrow(outcomes.sparkSession, pa.table({"path": pa.array(repeated, pa.string())}))
         rows = rows.join(F.broadcast(paths), "path", "left_anti")
     return rows.select("digest", "length", "features", "error", F.lit(fingerprint).alias("fingerprint"))

@@ -5,7 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pandas as pd
+import pyarrow as pa
 from pyspark.sql import functions as F
+
+from fruit_features.spark.arrow_tables import from_arrow
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -26,4 +29,5 @@ def count_values(values: pd.Series) -> pd.Series:
 
 def table_of_paths(session: SparkSession, paths: pd.Series) -> DataFrame:
     """Make a table of a few photos to join with, path: each of them once, and none for what is missing."""
-    return F.broadcast(session.createDataFrame(pd.DataFrame({"path": paths.dropna().unique()}), "path string"))
+    unique = pa.table({"path": pa.array(paths.dropna().unique(), pa.string())})
+    return F.broadcast(from_arrow(session, unique))

@@ -8,6 +8,7 @@ from pyspark.sql import functions as F
 
 from fruit_features.photos.reading import PhotoReader
 from fruit_features.pipelines.reporting.tables import table_of_paths
+from fruit_features.spark.arrow_tables import from_arrow
 from fruit_features.spark.thumbnails import THUMBNAIL_SCHEMA, PhotoShrinker
 
 
@@ -38,6 +39,6 @@ def shrink_photos(
     wanted = table_of_paths(session, pd.concat(shown))
     exported = featurized_photos.where(F.col("error").isNull()).select("path", "length")
     # They are spread anew: a table of few files would be read by few workers.
-    files = session.createDataFrame(exported.join(wanted, "path").toPandas().sort_values("path"), "path string, length bigint")
+    files = from_arrow(session, exported.join(wanted, "path").toArrow().sort_by("path"))
     thumbnails: pd.DataFrame = files.mapInArrow(PhotoShrinker(photo_reader), THUMBNAIL_SCHEMA).toArrow().to_pandas()
     return thumbnails.sort_values("path", ignore_index=True)
