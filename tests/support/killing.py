@@ -26,7 +26,7 @@ TIMEOUT = 300.0  # seconds that a run may take on a machine that has much else t
 LINGERING = 60.0  # seconds in which what a killed run started must have ended by itself
 _POLLING_INTERVAL = 0.005  # seconds
 MARK = "FRUIT_FEATURES_TEST_RUN"
-_PYTHON_DAEMON = "pyspark.daemon"
+_PYTHON_DAEMON = "fruit_features.spark.worker_daemon"
 
 
 @dataclass(frozen=True)
