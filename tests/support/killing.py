@@ -26,7 +26,7 @@ TIMEOUT = 300.0  # seconds that a run may take on a machine that has much else t
 LINGERING = 60.0  # seconds in which what a killed run started must have ended by itself
 _POLLING_INTERVAL = 0.005  # seconds
 MARK = "FRUIT_FEATURES_TEST_RUN"
-_PYTHON_DAEMON = "fruit_features.spark.worker_daemon"
+PYTHON_DAEMON = "fruit_features.spark.worker_daemon"
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,7 @@ class Run:
         wait_until_gone(self.mark)
 
     def _forked_and_daemons(self) -> list[psutil.Process]:
-        return [process for process in self.processes() if runs(process, _PYTHON_DAEMON)]
+        return [process for process in self.processes() if runs(process, PYTHON_DAEMON)]
 
     def _has_come(self, moment: Moment) -> bool:
         if moment.said is not None:
@@ -248,5 +248,5 @@ def _is_forked(process: psutil.Process) -> bool:
     """Whether a Python worker's daemon forked this one, and so left it its command line."""
     with suppress(psutil.Error):
         parent = process.parent()
-        return parent is not None and runs(parent, _PYTHON_DAEMON)
+        return parent is not None and runs(parent, PYTHON_DAEMON)
     return False

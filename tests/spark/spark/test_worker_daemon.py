@@ -12,19 +12,19 @@ import psutil
 import pyarrow as pa
 import pytest
 
+from tests.support.killing import PYTHON_DAEMON
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from pyspark.sql import SparkSession
-
-DAEMON = "fruit_features.spark.worker_daemon"
 
 
 def test_workers_are_forked_from_it(spark: SparkSession) -> None:
     seen = spark.range(2, numPartitions=2).mapInArrow(_describe_parent, "command string, n_frozen long").collect()
     assert len(seen) == 2
     for row in seen:
-        assert DAEMON in row["command"].split()
+        assert PYTHON_DAEMON in row["command"].split()
         assert row["n_frozen"] > 10_000, "garbage is looked for among what was imported"
 
 
