@@ -194,7 +194,7 @@ def test_ctrl_c_and_signals_end_a_run_within_seconds_and_say_what_is_kept(
     photos, outputs = tmp_path / "photos" / "Pear", full_run.with_networks_only(tmp_path / "data")
     photos.mkdir(parents=True)
     (photos / "0.jpg").write_bytes(encoded(fruit("Pear", 0), "JPEG"))
-    for number in range(1, 3000):
+    for number in range(1, 9000):
         (photos / f"{number}.jpg").hardlink_to(photos / "0.jpg")
     # As many photos to a chunk as the time allows: the default of chunk_size is more than there are.
     parameters = f"images_root={photos.parent},output_root={outputs.root},featurization.chunk_size=32768"
@@ -204,7 +204,7 @@ def test_ctrl_c_and_signals_end_a_run_within_seconds_and_say_what_is_kept(
     )
     assert process.stdout is not None
     for line in process.stdout:
-        if saved := re.search(r"([\d,]+) of 3,000 photos featurized, 0 of them rejected$", line):
+        if saved := re.search(r"([\d,]+) of 9,000 photos featurized, 0 of them rejected$", line):
             break
     assert saved is not None, "the first chunk was saved"
     time.sleep(1)  # in the middle of the next chunk
@@ -218,14 +218,14 @@ def test_ctrl_c_and_signals_end_a_run_within_seconds_and_say_what_is_kept(
     output, _ = process.communicate(timeout=60)
     assert time.monotonic() - pressed < 20
     assert process.returncode == exit_code, output
-    kept = f"{saved[1]} of 3,000 photos to featurize are kept in the feature store"
+    kept = f"{saved[1]} of 9,000 photos to featurize are kept in the feature store"
     assert output == f"\n{stopped}. {kept}: the same command goes on from there.\n", (
         "nor do Java and the workers say that they were ended"
     )
     _, alive = psutil.wait_procs(descendants, timeout=20)
     assert alive == []
     n_saved = int(saved[1].replace(",", ""))
-    assert 0 < n_saved < 3000
+    assert 0 < n_saved < 9000
     assert len(outputs.photo_index()) == n_saved
     assert len(outputs.feature_store()) == 1, "the photos are links to one file"
 

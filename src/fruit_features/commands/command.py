@@ -6,7 +6,7 @@ import contextlib
 import logging
 import signal
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 from kedro.framework.cli.utils import KedroCliError, _update_verbose_flag
@@ -78,15 +78,27 @@ class OneScreenCommand(click.Command):
                 raise  # it is shown as click or Kedro shows it
             raise OneScreenError(error.format_message(), ctx.command_path) from error.__cause__
         except KeyboardInterrupt:
-            silence_java()
-            cancel_jobs()
-            received = ctx.meta.get(_RECEIVED)
-            stopped = f"Stopped by {received.name}" if received else "Stopped"
-            with contextlib.suppress(OSError):  # of a terminal that has been closed
-                click.secho(f"\n{stopped}.{f' {_describe_kept()}' if self.name == 'run' else ''}", err=True)
-            ctx.exit(exit_code_of_a_stop(ctx))
+            self._end_stopped(ctx)
         except Exception as error:
+            if _was_interrupted(error):
+                self._end_stopped(ctx)
             raise OneScreenError(summarize_error(error), ctx.command_path) from error
+
+    def _end_stopped(self, ctx: click.Context) -> NoReturn:
+        silence_java()
+        cancel_jobs()
+        received = ctx.meta.get(_RECEIVED)
+        stopped = f"Stopped by {received.name}" if received else "Stopped"
+        with contextlib.suppress(OSError):  # of a terminal that has been closed
+            click.secho(f"\n{stopped}.{f' {_describe_kept()}' if self.name == 'run' else ''}", err=True)
+        ctx.exit(exit_code_of_a_stop(ctx))
+
+
+def _was_interrupted(error: BaseException | None) -> bool:
+    """Whether the error is of something that Ctrl-C ended: a job of Spark fails when it is cancelled."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__context__
+    return error is not None
 
 
 @contextlib.contextmanager

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from kedro.framework.hooks import hook_impl
 
-from fruit_features.spark.session import start_session, warm_up_workers
+from fruit_features.spark.session import cancel_jobs, silence_java, start_session, warm_up_workers
 
 if TYPE_CHECKING:
     from kedro.framework.context import KedroContext
@@ -46,10 +46,17 @@ class SparkHooks:
 
 
 def _interrupt(*_: object) -> NoReturn:
-    """End the run on Ctrl-C, and Java with it.
+    """End the run on Ctrl-C, and Spark's jobs with it.
 
     PySpark's own handler would send a command to Java over the connection on which another command may be waiting for its
-    answer. Logging is disabled, as the interrupted command would be logged as an error.
+    answer. A thread has a connection of its own. Without it, a job whose rows are being collected would be waited for to its
+    end, by PySpark's `DataFrame.toArrow`. Logging is disabled, as the interrupted command would be logged as an error.
     """
     logging.disable()
+    threading.Thread(target=_end_jobs, daemon=True).start()
     raise KeyboardInterrupt
+
+
+def _end_jobs() -> None:
+    silence_java()
+    cancel_jobs()

@@ -74,11 +74,13 @@ def cancel_jobs() -> None:
 
 
 def silence_java() -> None:
-    """Keep Java from logging that its tasks and their workers end."""
+    """Keep Java from saying that its tasks and their workers end: in its log, and, where its threads fail in the end, beside it."""
     context = _active_context()
     if context is not None:
         with contextlib.suppress(Exception):
             context.setLogLevel("OFF")
+            java = context._jvm.java  # noqa: SLF001
+            java.lang.System.setErr(java.io.PrintStream(java.io.OutputStream.nullOutputStream()))
 
 
 def java_has_ended() -> bool:
