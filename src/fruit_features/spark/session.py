@@ -74,7 +74,7 @@ def cancel_jobs() -> None:
 
 
 def silence_java() -> None:
-    """Keep Java from saying that its tasks and their workers end: in its log, and, where its threads fail in the end, beside it."""
+    """Keep Java from saying that its tasks and their workers end: in its log, and beside it, where its threads fail then."""
     context = _active_context()
     if context is not None:
         with contextlib.suppress(Exception):
