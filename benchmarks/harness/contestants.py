@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 FIRST, KEPT, NOTHING_NEW = "first run", "network kept", "nothing new"
 
+NOTEBOOKS_PART = "ingestion,featurization,reduction,export"
+"""Pipelines that do what the notebook does: it looks for no findings, and writes no report."""
+
 
 @dataclass(frozen=True)
 class Round:
@@ -120,11 +123,13 @@ class Project(Contestant):
     Attributes:
         state: Which of these.
         input_size: Side of the square that photos are squashed to, in pixels; None for the network's own.
+        pipelines: Names of pipelines; None for the default one.
 
     """
 
     state: str = FIRST
     input_size: int | None = None
+    pipelines: str | None = None
 
     @override
     def command(self, turn: Round) -> Sequence[str | Path]:
@@ -134,6 +139,7 @@ class Project(Contestant):
             self.output(turn),
             models=models,
             force=self.state == NOTHING_NEW,  # else it would see that nothing has changed, and make no step
+            pipelines=self.pipelines,
             weights=turn.weights,
             precision=self.precision,
             input_size=None if self.input_size is None else str(self.input_size),
@@ -203,7 +209,7 @@ def line_up(precisions: Sequence[str], input_sizes: Sequence[int], *, with_rival
     return [
         Notebook("notebook", "f32"),
         *(run for precision in precisions for run in _project_runs(precision)),
-        *(Project(f"project {quickest}, {size} pixels", quickest, input_size=size) for size in input_sizes),
+        *(run for size in input_sizes for run in _smaller_runs(quickest, size)),
         *(rivals if with_rivals else []),
         *(Rival(f"bare loop {precision}", precision, PYTHON, "bare_limit.py") for precision in precisions),
     ]
@@ -213,6 +219,15 @@ def _project_runs(precision: str) -> list[Project]:
     """The runs in one precision; a run that computes nothing needs one precision only."""
     later = (KEPT, NOTHING_NEW) if precision == "f32" else (KEPT,)
     return [_first_run(precision), *(Project(f"project {precision}, {state}", precision, state) for state in later)]
+
+
+def _smaller_runs(precision: str, size: int) -> list[Project]:
+    name = f"project {precision}, {size} pixels"
+    as_notebook = f"{name}, the notebook's part"
+    return [
+        Project(name, precision, input_size=size),
+        Project(as_notebook, precision, input_size=size, pipelines=NOTEBOOKS_PART),
+    ]
 
 
 def _first_run(precision: str) -> Project:

@@ -25,6 +25,7 @@ def kedro_run(
     conf: Path | None = None,
     env: str = "base",
     force: bool = False,
+    pipelines: str | None = None,
     **featurization: str | None,
 ) -> list[str]:
     """Write the command of a run.
@@ -36,6 +37,7 @@ def kedro_run(
         conf: Folder of configuration, where it is not the project's.
         env: Environment in it.
         force: Make all steps even if nothing has changed.
+        pipelines: Names of pipelines, where it is not the default one.
         featurization: Parameters of the featurization; None leaves the default.
 
     """
@@ -44,7 +46,8 @@ def kedro_run(
     parameters |= {"force": "true"} if force else {}
     given = ",".join(f"{name}={value}" for name, value in parameters.items() if value is not None)
     source = [f"--conf-source={conf}"] if conf else []
-    return [str(PYTHON), "-m", "kedro", "run", f"--env={env}", *source, f"--params={given}"]
+    chosen = [f"--pipelines={pipelines}"] if pipelines else []
+    return [str(PYTHON), "-m", "kedro", "run", f"--env={env}", *chosen, *source, f"--params={given}"]
 
 
 def read_report(output: Path) -> dict[str, Any]:

@@ -18,8 +18,8 @@ THUMBNAIL_SIDE: Final = 16
 """Pixels of the side of the smallest square, by which near copies of a photo are found. It divides `SIDE`."""
 
 SQUARE: Final = 2 * SIDE
-"""Pixels of the side of the square that this is made from, whatever the network's input size. The photo index keeps the facts
-of a photo once for all networks, so they must not depend on one."""
+"""Pixels of the side of the square that this is made from, if neither side of the photo is shorter, whatever the network's
+input size. The photo index keeps the facts of a photo once for all networks, so they must not depend on one."""
 
 _MAY_TURN = ("exif", "xmp", "XML:com.adobe.xmp", "Raw profile type exif")
 """Entries of Pillow's `info` in which `Image.getexif` finds an orientation. Looking for it where there is none takes long."""
@@ -70,16 +70,16 @@ def read_orientation(image: Image.Image) -> int | None:
     return orientation if isinstance(orientation, int) and orientation in _ORIENTATIONS else None
 
 
-def measure_luma(square: Image.Image) -> tuple[float, float, float, bytes]:
+def measure_luma(photo: Image.Image) -> tuple[float, float, float, bytes]:
     """Measure brightness, contrast and sharpness, and shrink the photo to its thumbnail.
 
     Args:
-        square: The photo in RGB, squashed to a square.
+        photo: The photo in RGB, squashed to a square of `SQUARE`; or as it is, if a side of it is shorter.
 
     """
-    grey = square.convert("L")
-    is_double = grey.width == 2 * SIDE  # then `reduce` does what the box filter does, and is faster
-    small = grey.reduce(2) if is_double else grey.resize((SIDE, SIDE), Image.Resampling.BOX)
+    grey = photo.convert("L")
+    is_double = grey.size == (SQUARE, SQUARE)  # then `reduce` does what the box filter does, and is faster
+    small = grey.reduce(2) if is_double else grey.resize((SIDE, SIDE), Image.Resampling.BICUBIC)
     luma = np.asarray(small, np.float32)
     laplacian = luma[:-2, 1:-1] + luma[2:, 1:-1] + luma[1:-1, :-2] + luma[1:-1, 2:] - 4 * luma[1:-1, 1:-1]
     mean, variance = _mean_and_variance(luma)

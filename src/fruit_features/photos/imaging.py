@@ -143,7 +143,8 @@ def decode_with_facts(
         square = _to_square(rgb, size, resize, Image.Resampling[interpolation.upper()])
         # The photo index keeps the facts of a photo once: they do not depend on what a network wants to see.
         is_as_measured = (size, resize, interpolation) == (SQUARE, "squash", "bicubic")
-        measured = square if is_as_measured else rgb.resize((SQUARE, SQUARE))
+        is_small = min(rgb.size) < SQUARE
+        measured = rgb if is_small else square if is_as_measured else rgb.resize((SQUARE, SQUARE))
         return np.asarray(square), PhotoFacts(*header, *measure_luma(measured))
 
 

@@ -75,11 +75,12 @@ def test_a_broken_exif_block_rejects_no_photo() -> None:
     np.testing.assert_array_equal(pixels, decode(content, 64))
 
 
-def test_measures_of_grey_levels_are_those_of_numpy() -> None:
+@pytest.mark.parametrize("scale", [1, 2])
+def test_measures_of_grey_levels_are_those_of_numpy(scale: int) -> None:
     rng = np.random.default_rng(0)
     luma = rng.integers(0, 256, (SIDE, SIDE)).astype(np.uint8)
-    square = Image.fromarray(luma.repeat(2, axis=0).repeat(2, axis=1)).convert("RGB")
-    brightness, contrast, sharpness, thumbnail = measure_luma(square)
+    photo = Image.fromarray(luma.repeat(scale, axis=0).repeat(scale, axis=1)).convert("RGB")
+    brightness, contrast, sharpness, thumbnail = measure_luma(photo)
     assert brightness == pytest.approx(luma.mean() / 255, abs=1e-6)
     assert contrast == pytest.approx(luma.std() / 255, abs=1e-5)
     padded = luma.astype(float)
@@ -93,9 +94,10 @@ def test_measures_of_grey_levels_are_those_of_numpy() -> None:
 
 @pytest.mark.parametrize("side", [32, 96, 224, 260, 512])
 @pytest.mark.parametrize("jpeg_draft", [False, True])
-def test_facts_do_not_depend_on_the_input_size(side: int, jpeg_draft: bool) -> None:
-    content = encoded(fruit("Pear", 3).resize((400, 400)), "JPEG")
-    facts, expected = (decode_with_facts(content, size, jpeg_draft=jpeg_draft)[1] for size in (side, 224))
+@pytest.mark.parametrize("size", [(100, 100), (224, 223), (400, 400)])
+def test_facts_do_not_depend_on_the_input_size(side: int, jpeg_draft: bool, size: tuple[int, int]) -> None:
+    content = encoded(fruit("Pear", 3).resize(size), "JPEG")
+    facts, expected = (decode_with_facts(content, shown, jpeg_draft=jpeg_draft)[1] for shown in (side, 224))
     assert facts == expected
 
 

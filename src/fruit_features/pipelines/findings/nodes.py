@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -35,24 +36,24 @@ from fruit_features.terminal.wording import count_of
 logger = logging.getLogger(__name__)
 
 
-def _is_wanted(photos: DataFrame, parameters: FindingsParameters) -> bool:
-    """Whether anything is looked for among these photos, one row each."""
-    return parameters.enabled and photos.count() <= parameters.max_photos
+def _is_wanted(photo_counts: dict[str, Any], parameters: FindingsParameters) -> bool:
+    """Whether anything is looked for among the photos that became features."""
+    return parameters.enabled and photo_counts["exported"] <= parameters.max_photos
 
 
-def find_neighbours(pca_features: DataFrame, parameters: FindingsParameters) -> DataFrame:
+def find_neighbours(pca_features: DataFrame, photo_counts: dict[str, Any], parameters: FindingsParameters) -> DataFrame:
     """Find the nearest neighbours of every photo, on the components.
 
     Args:
         pca_features: path, label, pca_1 .. pca_k.
+        photo_counts: exported, the number of these photos.
         parameters: How many, and how distance is measured.
 
     Returns:
         path, rank (int, from 1), neighbour (path), distance (float).
 
     """
-    n_photos = pca_features.count() if parameters.enabled else 0
-    is_wanted = parameters.enabled and n_photos <= parameters.max_photos
+    is_wanted = _is_wanted(photo_counts, parameters)
     if parameters.enabled and not is_wanted:
         logger.warning(
             "There are more than findings.max_photos=%s photos: no neighbours and no findings are looked for, as the driver "
@@ -61,15 +62,16 @@ def find_neighbours(pca_features: DataFrame, parameters: FindingsParameters) -> 
         )
     photos = pca_features.select("path", F.array(*components_of(pca_features)).cast("array<float>").alias("vector"))
     searched = photos if is_wanted else photos.limit(0)
-    is_exact = n_photos <= parameters.max_exact_photos
+    is_exact = photo_counts["exported"] <= parameters.max_exact_photos
     return searching.find_neighbours(searched, parameters.n_neighbours, parameters.metric, is_exact=is_exact)
 
 
-def find_copies(featurized_photos: DataFrame, parameters: FindingsParameters) -> pd.DataFrame:
+def find_copies(featurized_photos: DataFrame, photo_counts: dict[str, Any], parameters: FindingsParameters) -> pd.DataFrame:
     """Group photos that are copies of one another: of the same content, or with thumbnails that differ as those of copies do.
 
     Args:
         featurized_photos: What became of each listed photo: path, digest, contrast, thumbnail, error.
+        photo_counts: exported, the number of photos that became features.
         parameters: How much thumbnails of copies may differ.
 
     Returns:
@@ -79,7 +81,7 @@ def find_copies(featurized_photos: DataFrame, parameters: FindingsParameters) ->
 
     """
     usable = featurized_photos.where(F.col("error").isNull())
-    if not _is_wanted(usable, parameters):
+    if not _is_wanted(photo_counts, parameters):
         return pd.DataFrame(columns=COPIES)
     photos = usable.select("path", "digest", "contrast").toPandas().sort_values("path", ignore_index=True)
     first_of_content = photos.groupby("digest")["path"].transform("first")
@@ -124,22 +126,27 @@ def _find_near_duplicates(usable: DataFrame, photos: pd.DataFrame, parameters: F
     return pairs[candidates.are_copies(max_distance)]
 
 
-def find_label_issues(pca_features: DataFrame, copies: pd.DataFrame, parameters: FindingsParameters) -> pd.DataFrame:
+def find_label_issues(
+    pca_features: DataFrame, copies: pd.DataFrame, photo_counts: dict[str, Any], parameters: FindingsParameters
+) -> pd.DataFrame:
     """Find labels that are probably wrong, by classifiers that have seen neither the photo nor a copy of it.
 
     Args:
         pca_features: path, label, pca_1 .. pca_k.
         copies: path, group.
+        photo_counts: exported, the number of these photos.
         parameters: The score of an issue at least, how many photos are looked at, and a seed.
 
     Returns:
         path, score (1 minus the probability of the given label), suggested_label, in the order of their paths.
 
     """
-    if not _is_wanted(pca_features, parameters):
+    if not _is_wanted(photo_counts, parameters):
         return pd.DataFrame(columns=LABEL_ISSUES)
     labelled = pca_features.where(F.col("label").isNotNull())
-    is_looked_at = is_sampled(parameters.max_label_photos, labelled.count(), parameters.seed)
+    is_sample = photo_counts["exported"] > parameters.max_label_photos
+    n_labelled = labelled.count() if is_sample else photo_counts["exported"]
+    is_looked_at = is_sampled(parameters.max_label_photos, n_labelled, parameters.seed)
     columns = F.array(*components_of(pca_features)).alias("features")
     table = labelled.where(is_looked_at).select("path", "label", columns).toArrow().sort_by("path")
     paths = pd.Series(table.column("path").to_pylist(), dtype=object)
@@ -157,6 +164,7 @@ def collect_findings(
     neighbours: DataFrame,
     copies: pd.DataFrame,
     label_issues: pd.DataFrame,
+    photo_counts: dict[str, Any],
     parameters: FindingsParameters,
 ) -> tuple[DataFrame, pd.DataFrame, dict[str, int]]:
     """Put everything that was found into one table, and look for outliers and odd photos meanwhile.
@@ -166,6 +174,7 @@ def collect_findings(
         neighbours: path, rank, neighbour, distance.
         copies: What `find_copies` returned.
         label_issues: What `find_label_issues` returned.
+        photo_counts: exported, the number of photos that became features.
         parameters: From where on a photo is odd, and whether to disarm what a spreadsheet would take for a formula.
 
     Returns:
@@ -176,10 +185,13 @@ def collect_findings(
     """
     split = F.col("split") if "split" in featurized_photos.columns else F.lit(None).cast("string").alias("split")
     without_error = featurized_photos.where(F.col("error").isNull())
-    usable = without_error if _is_wanted(without_error, parameters) else without_error.limit(0)
+    usable = without_error if _is_wanted(photo_counts, parameters) else without_error.limit(0)
     photos = usable.select("path", "label", split, *oddness.FACTS).toPandas().sort_values("path", ignore_index=True)
-    farthest = neighbours.where(F.col("rank") == parameters.n_neighbours).select("path", "distance").toPandas()
-    nearest = neighbours.where(F.col("rank") == 1).select("path", "neighbour").toPandas()
+    of_nearest = F.when(F.col("rank") == 1, F.col("neighbour")).alias("neighbour")
+    is_an_end = F.col("rank").isin(1, parameters.n_neighbours)
+    ends = neighbours.where(is_an_end).select("path", "rank", of_nearest, "distance").toPandas()
+    farthest = ends[ends["rank"] == parameters.n_neighbours]
+    nearest = ends[ends["rank"] == 1]
     odd = [
         findings_table(photos, kind, *oddness.find_odd(scores, parameters.odd_threshold))
         for kind, scores in _score_photos(photos, farthest, parameters.odd_threshold).items()

@@ -67,14 +67,20 @@ def projected(spark: SparkSession, featurized_photos: DataFrame, far: str = "") 
     return spark.createDataFrame(rows, "path string, label string, pca_1 float, pca_2 float, pca_3 float")
 
 
+def found_among(
+    photos: DataFrame, components: DataFrame, given: FindingsParameters
+) -> tuple[DataFrame, pd.DataFrame, dict[str, int]]:
+    n_photos = {"exported": components.count()}
+    copies = find_copies(photos, n_photos, given)
+    issues = find_label_issues(components, copies, n_photos, given)
+    neighbours = find_neighbours(components, n_photos, given)
+    return collect_findings(photos, neighbours, copies, issues, n_photos, given)
+
+
 def find_all(
     spark: SparkSession, photos: DataFrame, far: str = "", **changes: Any
 ) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, int]]:
-    given = parameters(**changes)
-    components = projected(spark, photos, far)
-    copies = find_copies(photos, given)
-    issues = find_label_issues(components, copies, given)
-    findings, for_people, counts = collect_findings(photos, find_neighbours(components, given), copies, issues, given)
+    findings, for_people, counts = found_among(photos, projected(spark, photos, far), parameters(**changes))
     return findings.toPandas(), for_people, counts
 
 
@@ -102,14 +108,11 @@ def test_planted_cases_of_every_kind_are_found(spark: SparkSession) -> None:
     ]
     photos = featurized(spark, *more)
     wrong = photos.withColumn("label", photos["label"])
-    given = parameters()
     far = more[8]["path"]
     components = projected(spark, wrong, far).toPandas()
     components.loc[components["path"] == more[9]["path"], ["pca_1", "pca_2", "pca_3"]] = [0.1, 0.2, -0.1]
     table = spark.createDataFrame(components)
-    copies = find_copies(photos, given)
-    issues = find_label_issues(table, copies, given)
-    findings, for_people, counts = collect_findings(photos, find_neighbours(table, given), copies, issues, given)
+    findings, for_people, counts = found_among(photos, table, parameters())
     found = findings.toPandas()
     planted = {(kind, row["path"]) for kind, row in zip(found["kind"], found.to_dict("records"), strict=True)}
     expected = {
@@ -170,10 +173,7 @@ def test_few_photos_have_no_findings(spark: SparkSession, n_photos: int) -> None
     components = spark.createDataFrame(
         [(f"file:/photos/{n:02}.jpg", None, 1.0) for n in range(n_photos)], "path string, label string, pca_1 float"
     )
-    given = parameters()
-    copies = find_copies(photos, given)
-    issues = find_label_issues(components, copies, given)
-    _, _, counts = collect_findings(photos, find_neighbours(components, given), copies, issues, given)
+    _, _, counts = found_among(photos, components, parameters())
     assert not any(counts.values())
 
 
@@ -185,7 +185,8 @@ def test_nothing_is_looked_for_when_it_is_disabled_or_photos_are_too_many(
     findings, _, counts = find_all(spark, photos, **changes)
     assert len(findings) == 0
     assert not any(counts.values())
-    assert find_neighbours(projected(spark, photos), parameters(**changes)).count() == 0
+    n_photos = {"exported": photos.count()}
+    assert find_neighbours(projected(spark, photos), n_photos, parameters(**changes)).count() == 0
     assert ("more than findings.max_photos=60 photos: no neighbours and no findings" in caplog.text) == (
         "max_photos" in changes
     )
