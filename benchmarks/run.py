@@ -82,6 +82,7 @@ def _parse_arguments() -> argparse.Namespace:
     parser.add_argument("--scratch", type=Path, help="folder for working copies and outputs (4 GB); default: the system's")
     arguments = parser.parse_args()
     arguments.images = arguments.images.resolve()
+    arguments.scratch = arguments.scratch and arguments.scratch.resolve()
     arguments.weights = str(arguments.weights.resolve()) if arguments.weights else None
     return arguments
 
