@@ -11,7 +11,7 @@ DEV_READY := $(VENV)/.ready-dev
 
 export KEDRO_DISABLE_TELEMETRY := 1
 
-.PHONY: help setup setup-dev demo demo-photos viz viz-site test test-unit test-slow test-browser fuzz bench lint format lock clean \
+.PHONY: help setup setup-dev demo demo-photos viz viz-site test test-unit test-runs test-slow test-browser fuzz bench lint format lock clean \
 	package test-cluster test-aarch64
 
 help:  ## List the targets
@@ -55,11 +55,16 @@ viz-site: $(READY)  ## Write Kedro-Viz, with its plots and tables, as a static s
 	@echo "To look at it: $(BIN)/python -m http.server --bind 127.0.0.1 --directory build 8000"
 	@echo "and open http://127.0.0.1:8000 in a browser."
 
-test: $(DEV_READY)  ## Run the tests, three at a time, and say how long each shelf took
-	$(BIN)/python -m pytest -n 3 --dist loadfile
+WHOLE_RUNS := tests/crashes tests/pages tests/runs
+
+test: $(DEV_READY)  ## Run the tests but those of whole runs, three at a time, and say how long each shelf took
+	$(BIN)/python -m pytest -n 3 --dist loadfile $(addprefix --ignore=,$(WHOLE_RUNS))
 
 test-unit: $(DEV_READY)  ## Run the tests that need nothing but Python, in seconds
 	$(BIN)/python -m pytest tests/unit
+
+test-runs: $(DEV_READY)  ## Run the project as users do, in whole and in part, kill it, and follow its pages
+	$(BIN)/python -m pytest -n 3 --dist loadfile $(WHOLE_RUNS)
 
 test-slow: $(DEV_READY)  ## Run the tests that take minutes: dozens of killed runs, long histories
 	$(BIN)/python -m pytest -m slow -n 2 --dist loadfile

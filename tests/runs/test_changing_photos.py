@@ -12,7 +12,7 @@ from kedro.framework.session import KedroSession
 
 from fruit_features.spark.feature_store import UNREADABLE
 from tests.support.photos import COLOURS, encoded, fruit
-from tests.support.runs import PROJECT, Outputs, as_path, run_project
+from tests.support.runs import MISSION, PROJECT, Outputs, as_path, run_project
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -118,8 +118,8 @@ def test_photos_that_change_during_a_run_leave_no_trace(after: str, full_run: Ou
         assert reasons.keys() == {*changing.values()}
 
     shutil.copy2(kept, changing["replaced for the time being"])  # with the time that it had when it was listed
-    run_project(photos, outputs)
-    from_scratch = run_project(photos, full_run.with_networks_only(tmp_path / "from scratch"))
+    run_project(photos, outputs, *MISSION)
+    from_scratch = run_project(photos, full_run.with_networks_only(tmp_path / "from scratch"), *MISSION)
     assert outputs.csv_bytes() == from_scratch.csv_bytes()
     assert outputs.rejected_images().equals(from_scratch.rejected_images())
     assert not outputs.stored_photos().duplicated(["path", "length", "modificationTime", "fingerprint"]).any()

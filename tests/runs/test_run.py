@@ -22,7 +22,7 @@ from fruit_features.datasets import GrowingSparkDataset
 from fruit_features.pipelines.reporting.nodes import PHOTOS_PER_LABEL
 from fruit_features.storage import digests
 from tests.support.photos import COLOURS, encoded, fruit
-from tests.support.runs import PROJECT, Outputs, as_path, run_project, spark_set
+from tests.support.runs import MISSION, PROJECT, Outputs, as_path, run_project, spark_set
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -206,7 +206,7 @@ def test_the_feature_store_holds_bare_floats(full_run: Outputs) -> None:
 def test_a_tree_without_broken_photos_has_an_empty_table_of_rejects(
     full_run: Outputs, few_photos: Path, tmp_path: Path
 ) -> None:
-    outputs = run_project(few_photos, full_run.with_networks_only(tmp_path / "data"))
+    outputs = run_project(few_photos, full_run.with_networks_only(tmp_path / "data"), *MISSION)
     assert outputs.counts()["rejected"] == 0
     rejected = outputs.rejected_images()
     assert (list(rejected.columns), len(rejected)) == (["path", "label", "reason"], 0)
@@ -220,7 +220,7 @@ def test_a_second_run_featurizes_nothing_and_writes_the_same_bytes(
 ) -> None:
     outputs = full_run.copy_to(tmp_path / "data")
     network_files = {path: path.stat().st_mtime_ns for path in outputs.networks.glob("*/*")}
-    run_project(photo_tree.root, outputs)
+    run_project(photo_tree.root, outputs, *MISSION)
     counts = outputs.counts()
     assert (counts["featurized"], counts["reused"]) == (0, photo_tree.n_photos)
     assert outputs.csv_bytes() == full_run.csv_bytes()
@@ -246,14 +246,14 @@ def history(full_run: Outputs, photo_tree: PhotoTree, tmp_path_factory: pytest.T
     late = {photos / label / "05.jpg": (photos / label / "05.jpg").read_bytes() for label in COLOURS}
     for path in late:
         path.unlink()
-    outputs = run_project(photos, full_run.with_networks_only(folder / "data"))
+    outputs = run_project(photos, full_run.with_networks_only(folder / "data"), *MISSION)
     before = outputs.stored_photos()
 
     for path, content in late.items():
         path.write_bytes(content)
     (photos / "Pear" / "07.jpg").unlink()
     replaced, repaired = add_photo(photos, "Pear/03.jpg"), add_photo(photos, "Pear/noise.png")
-    run_project(photos, outputs)
+    run_project(photos, outputs, *MISSION)
     return History(photos, frozenset({*late, replaced, repaired}), before, outputs)
 
 
@@ -269,7 +269,7 @@ def test_new_and_changed_photos_cost_only_themselves(history: History) -> None:
 
 
 def test_no_history_shows_in_the_results(full_run: Outputs, history: History, tmp_path: Path) -> None:
-    scratch = run_project(history.photos, full_run.with_networks_only(tmp_path / "scratch"))
+    scratch = run_project(history.photos, full_run.with_networks_only(tmp_path / "scratch"), *MISSION)
     assert scratch.counts()["featurized"] == scratch.counts()["listed"]
     assert history.outputs.csv_bytes() == scratch.csv_bytes()
     after_history, from_scratch = (
@@ -366,7 +366,7 @@ def test_a_damaged_file_of_the_store_is_named_and_can_be_deleted(
         assert "Delete that file and run again" in error
         assert len(error.splitlines()) <= 6
         part.unlink()
-        run_project(photo_tree.root, outputs)
+        run_project(photo_tree.root, outputs, *MISSION)
     assert outputs.counts()["featurized"] == n_lost
     assert outputs.csv_bytes() == full_run.csv_bytes()
 
@@ -381,7 +381,7 @@ def parquet_files(outputs: Outputs) -> set[Path]:
 def test_a_run_with_nothing_new_adds_no_file_to_the_store(full_run: Outputs, photo_tree: PhotoTree, tmp_path: Path) -> None:
     outputs = full_run.copy_to(tmp_path / "data")
     before = parquet_files(outputs)
-    run_project(photo_tree.root, outputs)
+    run_project(photo_tree.root, outputs, *MISSION)
     assert parquet_files(outputs) == before
 
 
