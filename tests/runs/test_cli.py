@@ -245,6 +245,19 @@ def test_a_signal_ends_any_command_and_handlers_are_as_before(
     assert signal.getsignal(received) is signal.SIG_DFL
 
 
+def test_what_fails_because_it_was_stopped_was_stopped() -> None:
+    """As a job of Spark does, whose rows PySpark waits for until they come or the job fails."""
+
+    def collect() -> None:
+        try:
+            signal.raise_signal(signal.SIGINT)
+        finally:
+            raise RuntimeError("Job 7 cancelled")
+
+    result = CliRunner().invoke(OneScreenCommand("similar", callback=collect), [])
+    assert (result.exit_code, result.output) == (130, "\nStopped.\n")
+
+
 def test_nohup_keeps_its_word() -> None:
     command = OneScreenCommand("run", callback=lambda: signal.raise_signal(signal.SIGHUP))
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
