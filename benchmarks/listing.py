@@ -1,5 +1,7 @@
 """How long it takes to list many photos and to plan what is new, on the local disk and on S3, and what memory that takes.
 
+A table that lists the photos (`images_root=photos.csv`) is measured, too, beside the folder of the local disk that it lists.
+
 Runs end at `find_pending_photos`: the photos are listed, labelled and compared with the feature store, and none is read. The
 smallest number tells what any run takes to start; the others, what a photo more takes.
 """
@@ -7,11 +9,13 @@ smallest number tells what any run takes to start; the others, what a photo more
 from __future__ import annotations
 
 import argparse
+import csv
 import shutil
 import statistics
 import tempfile
 from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,7 +35,8 @@ if TYPE_CHECKING:
 
 SIZES = (1_000, 10_000, 100_000)
 LAST_NODE = "find_pending_photos"
-LOCAL, S3 = "local disk", "S3"
+LOCAL, S3, LISTED = "local disk", "S3", "local disk, listed by a CSV"
+PLACES = (LOCAL, LISTED, S3)
 BUCKET = "photos"
 
 
@@ -79,7 +84,11 @@ class Bench:
 
     def run(self, place: str, n_photos: int) -> Run:
         """Run once, with the network that the first run keeps."""
-        images = str(self.folder(n_photos)) if place == LOCAL else f"s3a://{BUCKET}/{n_photos}"
+        images = {
+            LOCAL: str(self.folder(n_photos)),
+            S3: f"s3a://{BUCKET}/{n_photos}",
+            LISTED: str(self.list_of(n_photos)),
+        }[place]
         output = self.scratch / "output"
         shutil.rmtree(output, ignore_errors=True)
         command = project.kedro_run(images, output, models=self.scratch / "models", env="emr", weights=self.weights)
@@ -90,6 +99,21 @@ class Bench:
     def folder(self, n_photos: int) -> Path:
         """Where the photos of a size lie."""
         return self.store.folder / BUCKET / str(n_photos)
+
+    def list_of(self, n_photos: int) -> Path:
+        """Where the table lies that lists them."""
+        return self.scratch / f"{n_photos}.csv"
+
+    def make_photos(self, source: Path, n_photos: int) -> None:
+        """Repeat photos until there are as many, and write the table that lists them."""
+        repeat_photos(source, self.folder(n_photos), n_photos)
+        with self.list_of(n_photos).open("w", newline="") as file:
+            rows = csv.writer(file)
+            rows.writerow(["path", "length", "modificationTime"])
+            for photo in self.folder(n_photos).rglob("*.*"):
+                status = photo.stat()
+                modified = datetime.fromtimestamp(status.st_mtime, UTC).isoformat(timespec="milliseconds")
+                rows.writerow([photo, status.st_size, modified.replace("+00:00", "Z")])
 
 
 def main() -> int:
@@ -102,10 +126,10 @@ def main() -> int:
         store.client.create_bucket(Bucket=BUCKET)
         bench = Bench(scratch, store, arguments.weights)
         for size in arguments.sizes:
-            repeat_photos(arguments.images, bench.folder(size), size)
+            bench.make_photos(arguments.images, size)
         try:
             bench.run(LOCAL, min(arguments.sizes))  # builds the network, and does not count
-            runs = [bench.run(place, size) for _ in range(arguments.runs) for size in arguments.sizes for place in (LOCAL, S3)]
+            runs = [bench.run(place, size) for _ in range(arguments.runs) for size in arguments.sizes for place in PLACES]
         except ContestantError as error:
             print(error)
             return 1
@@ -137,7 +161,7 @@ def _table(runs: Sequence[Run]) -> str:
     """Lay out the medians; a photo's milliseconds are those beyond the smallest number of photos in the same place."""
     rows = []
     smallest = min(run.photos for run in runs)
-    start = {place: _median_seconds(runs, place, smallest) for place in (LOCAL, S3)}
+    start = {place: _median_seconds(runs, place, smallest) for place in PLACES}
     for place, photos in sorted({(run.place, run.photos) for run in runs}):
         same = [run for run in runs if (run.place, run.photos) == (place, photos)]
         more, seconds = photos - smallest, _median_seconds(runs, place, photos) - start[place]
