@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -36,24 +35,30 @@ from fruit_features.terminal.wording import count_of
 logger = logging.getLogger(__name__)
 
 
-def _is_wanted(photo_counts: dict[str, Any], parameters: FindingsParameters) -> bool:
+def _is_wanted(featurization_counts: dict[str, int], parameters: FindingsParameters) -> bool:
     """Whether anything is looked for among the photos that became features."""
-    return parameters.enabled and photo_counts["exported"] <= parameters.max_photos
+    return parameters.enabled and _count_usable(featurization_counts) <= parameters.max_photos
 
 
-def find_neighbours(pca_features: DataFrame, photo_counts: dict[str, Any], parameters: FindingsParameters) -> DataFrame:
+def _count_usable(featurization_counts: dict[str, int]) -> int:
+    return featurization_counts["listed"] - featurization_counts["rejected"]
+
+
+def find_neighbours(
+    pca_features: DataFrame, featurization_counts: dict[str, int], parameters: FindingsParameters
+) -> DataFrame:
     """Find the nearest neighbours of every photo, on the components.
 
     Args:
         pca_features: path, label, pca_1 .. pca_k.
-        photo_counts: exported, the number of these photos.
+        featurization_counts: listed, rejected: all others have features.
         parameters: How many, and how distance is measured.
 
     Returns:
         path, rank (int, from 1), neighbour (path), distance (float).
 
     """
-    is_wanted = _is_wanted(photo_counts, parameters)
+    is_wanted = _is_wanted(featurization_counts, parameters)
     if parameters.enabled and not is_wanted:
         logger.warning(
             "There are more than findings.max_photos=%s photos: no neighbours and no findings are looked for, as the driver "
@@ -62,16 +67,18 @@ def find_neighbours(pca_features: DataFrame, photo_counts: dict[str, Any], param
         )
     photos = pca_features.select("path", F.array(*components_of(pca_features)).cast("array<float>").alias("vector"))
     searched = photos if is_wanted else photos.limit(0)
-    is_exact = photo_counts["exported"] <= parameters.max_exact_photos
+    is_exact = _count_usable(featurization_counts) <= parameters.max_exact_photos
     return searching.find_neighbours(searched, parameters.n_neighbours, parameters.metric, is_exact=is_exact)
 
 
-def find_copies(featurized_photos: DataFrame, photo_counts: dict[str, Any], parameters: FindingsParameters) -> pd.DataFrame:
+def find_copies(
+    featurized_photos: DataFrame, featurization_counts: dict[str, int], parameters: FindingsParameters
+) -> pd.DataFrame:
     """Group photos that are copies of one another: of the same content, or with thumbnails that differ as those of copies do.
 
     Args:
         featurized_photos: What became of each listed photo: path, digest, contrast, thumbnail, error.
-        photo_counts: exported, the number of photos that became features.
+        featurization_counts: listed, rejected: all others have features.
         parameters: How much thumbnails of copies may differ.
 
     Returns:
@@ -81,7 +88,7 @@ def find_copies(featurized_photos: DataFrame, photo_counts: dict[str, Any], para
 
     """
     usable = featurized_photos.where(F.col("error").isNull())
-    if not _is_wanted(photo_counts, parameters):
+    if not _is_wanted(featurization_counts, parameters):
         return pd.DataFrame(columns=COPIES)
     photos = usable.select("path", "digest", "contrast").toPandas().sort_values("path", ignore_index=True)
     first_of_content = photos.groupby("digest")["path"].transform("first")
@@ -127,25 +134,25 @@ def _find_near_duplicates(usable: DataFrame, photos: pd.DataFrame, parameters: F
 
 
 def find_label_issues(
-    pca_features: DataFrame, copies: pd.DataFrame, photo_counts: dict[str, Any], parameters: FindingsParameters
+    pca_features: DataFrame, copies: pd.DataFrame, featurization_counts: dict[str, int], parameters: FindingsParameters
 ) -> pd.DataFrame:
     """Find labels that are probably wrong, by classifiers that have seen neither the photo nor a copy of it.
 
     Args:
         pca_features: path, label, pca_1 .. pca_k.
         copies: path, group.
-        photo_counts: exported, the number of these photos.
+        featurization_counts: listed, rejected: all others have features.
         parameters: The score of an issue at least, how many photos are looked at, and a seed.
 
     Returns:
         path, score (1 minus the probability of the given label), suggested_label, in the order of their paths.
 
     """
-    if not _is_wanted(photo_counts, parameters):
+    if not _is_wanted(featurization_counts, parameters):
         return pd.DataFrame(columns=LABEL_ISSUES)
     labelled = pca_features.where(F.col("label").isNotNull())
-    is_sample = photo_counts["exported"] > parameters.max_label_photos
-    n_labelled = labelled.count() if is_sample else photo_counts["exported"]
+    is_sample = _count_usable(featurization_counts) > parameters.max_label_photos
+    n_labelled = labelled.count() if is_sample else _count_usable(featurization_counts)
     is_looked_at = is_sampled(parameters.max_label_photos, n_labelled, parameters.seed)
     columns = F.array(*components_of(pca_features)).alias("features")
     table = labelled.where(is_looked_at).select("path", "label", columns).toArrow().sort_by("path")
@@ -164,7 +171,7 @@ def collect_findings(
     neighbours: DataFrame,
     copies: pd.DataFrame,
     label_issues: pd.DataFrame,
-    photo_counts: dict[str, Any],
+    featurization_counts: dict[str, int],
     parameters: FindingsParameters,
 ) -> tuple[DataFrame, pd.DataFrame, dict[str, int]]:
     """Put everything that was found into one table, and look for outliers and odd photos meanwhile.
@@ -174,7 +181,7 @@ def collect_findings(
         neighbours: path, rank, neighbour, distance.
         copies: What `find_copies` returned.
         label_issues: What `find_label_issues` returned.
-        photo_counts: exported, the number of photos that became features.
+        featurization_counts: listed, rejected: all others have features.
         parameters: From where on a photo is odd, and whether to disarm what a spreadsheet would take for a formula.
 
     Returns:
@@ -185,7 +192,7 @@ def collect_findings(
     """
     split = F.col("split") if "split" in featurized_photos.columns else F.lit(None).cast("string").alias("split")
     without_error = featurized_photos.where(F.col("error").isNull())
-    usable = without_error if _is_wanted(photo_counts, parameters) else without_error.limit(0)
+    usable = without_error if _is_wanted(featurization_counts, parameters) else without_error.limit(0)
     photos = usable.select("path", "label", split, *oddness.FACTS).toPandas().sort_values("path", ignore_index=True)
     of_nearest = F.when(F.col("rank") == 1, F.col("neighbour")).alias("neighbour")
     is_an_end = F.col("rank").isin(1, parameters.n_neighbours)

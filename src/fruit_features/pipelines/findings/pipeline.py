@@ -20,20 +20,20 @@ def create_pipeline() -> Pipeline:
         [
             node(
                 find_neighbours,
-                ["pca_features@spark", "photo_counts", "params:findings"],
+                ["pca_features@spark", "featurization_counts", "params:findings"],
                 "neighbours",
                 name="find_neighbours",
             ),
-            node(find_copies, ["featurized_photos", "photo_counts", "params:findings"], "copies", name="find_copies"),
+            node(find_copies, ["featurized_photos", "featurization_counts", "params:findings"], "copies", name="find_copies"),
             node(
                 find_label_issues,
-                ["pca_features@spark", "copies", "photo_counts", "params:findings"],
+                ["pca_features@spark", "copies", "featurization_counts", "params:findings"],
                 "label_issues",
                 name="find_label_issues",
             ),
             node(
                 collect_findings,
-                ["featurized_photos", "neighbours", "copies", "label_issues", "photo_counts", "params:findings"],
+                ["featurized_photos", "neighbours", "copies", "label_issues", "featurization_counts", "params:findings"],
                 ["findings", "findings_csv", "finding_counts"],
                 name="collect_findings",
             ),

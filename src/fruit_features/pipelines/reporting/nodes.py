@@ -77,17 +77,16 @@ def plot_scree(explained_variance: pd.DataFrame, pca_model: pd.DataFrame) -> go.
     return figure
 
 
-def plot_scatter(pca_features: DataFrame, photo_counts: dict[str, Any], parameters: ReportingParameters) -> go.Figure:
+def plot_scatter(pca_features: DataFrame, parameters: ReportingParameters) -> go.Figure:
     """Plot photos on the first two components, coloured by label.
 
     Args:
         pca_features: path, label, pca_1 .. pca_k.
-        photo_counts: exported, the number of these photos.
         parameters: Size and seed of the sample.
 
     """
     axes = components_of(pca_features)[:2]
-    n_photos = photo_counts["exported"]
+    n_photos = pca_features.count()
     is_shown = is_sampled(parameters.max_scatter_points, n_photos, parameters.seed)
     points = pca_features.where(is_shown).select("path", "label", *axes).toPandas()
     is_whole = n_photos <= parameters.max_scatter_points

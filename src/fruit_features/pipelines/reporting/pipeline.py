@@ -23,7 +23,7 @@ def create_pipeline() -> Pipeline:
     return Pipeline(
         [
             node(plot_scree, ["explained_variance", "pca_model"], "scree_plot", name="plot_scree"),
-            node(plot_scatter, ["pca_features@spark", "photo_counts", "params:reporting"], "pca_scatter", name="plot_scatter"),
+            node(plot_scatter, ["pca_features@spark", "params:reporting"], "pca_scatter", name="plot_scatter"),
             node(plot_class_counts, "featurized_photos", "class_counts", name="plot_class_counts"),
             node(plot_rejects_by_reason, "photo_counts", "rejects_by_reason", name="plot_rejects_by_reason"),
             node(

@@ -70,7 +70,7 @@ def projected(spark: SparkSession, featurized_photos: DataFrame, far: str = "") 
 def found_among(
     photos: DataFrame, components: DataFrame, given: FindingsParameters
 ) -> tuple[DataFrame, pd.DataFrame, dict[str, int]]:
-    n_photos = {"exported": components.count()}
+    n_photos = {"listed": photos.count(), "rejected": photos.where("error is not null").count()}
     copies = find_copies(photos, n_photos, given)
     issues = find_label_issues(components, copies, n_photos, given)
     neighbours = find_neighbours(components, n_photos, given)
@@ -185,7 +185,7 @@ def test_nothing_is_looked_for_when_it_is_disabled_or_photos_are_too_many(
     findings, _, counts = find_all(spark, photos, **changes)
     assert len(findings) == 0
     assert not any(counts.values())
-    n_photos = {"exported": photos.count()}
+    n_photos = {"listed": photos.count(), "rejected": 0}
     assert find_neighbours(projected(spark, photos), n_photos, parameters(**changes)).count() == 0
     assert ("more than findings.max_photos=60 photos: no neighbours and no findings" in caplog.text) == (
         "max_photos" in changes

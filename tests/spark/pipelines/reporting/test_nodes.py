@@ -111,12 +111,8 @@ def test_the_scree_plot_shows_one_component_too(explained_variance: pd.DataFrame
 # --- scatter ----------------------------------------------------------------------------------------------------------
 
 
-def scatter(pca_features: DataFrame, given: ReportingParameters) -> go.Figure:
-    return plot_scatter(pca_features, {"exported": pca_features.count()}, given)
-
-
 def test_the_scatter_shows_every_photo_of_few(spark: SparkSession) -> None:
-    figure = scatter(projected(spark, 12), parameters(max_scatter_points=12))
+    figure = plot_scatter(projected(spark, 12), parameters(max_scatter_points=12))
     shown = points(figure)
     assert shown == {
         f"{number}.jpg": (f"label {number % 4}", pytest.approx(number, abs=1e-6), pytest.approx(number + 0.1, abs=1e-6))
@@ -126,7 +122,7 @@ def test_the_scatter_shows_every_photo_of_few(spark: SparkSession) -> None:
 
 
 def test_the_scatter_shows_a_sample_of_many(spark: SparkSession) -> None:
-    figure = scatter(projected(spark, 2000), parameters(max_scatter_points=200))
+    figure = plot_scatter(projected(spark, 2000), parameters(max_scatter_points=200))
     n_shown = len(points(figure))
     assert 150 < n_shown < 250
     assert f"a sample of {n_shown} of 2,000 photos" in figure.layout.title.text
@@ -136,26 +132,26 @@ def test_the_sample_depends_on_the_seed_and_on_no_partition(spark: SparkSession)
     photos = projected(spark, 500)
 
     def sample(frame: DataFrame, seed: int) -> dict[str, Any]:
-        return points(scatter(frame, parameters(max_scatter_points=50, seed=seed)))
+        return points(plot_scatter(frame, parameters(max_scatter_points=50, seed=seed)))
 
     assert sample(photos, 1) == sample(photos.repartition(5), 1)
     assert sample(photos, 1).keys() != sample(photos, 2).keys()
 
 
 def test_the_scatter_of_one_component_is_drawn(spark: SparkSession) -> None:
-    shown = points(scatter(projected(spark, 4, n_components=1), parameters(max_scatter_points=9)))
+    shown = points(plot_scatter(projected(spark, 4, n_components=1), parameters(max_scatter_points=9)))
     assert {(x, y) for _, x, y in shown.values()} == {(float(number), float(number)) for number in range(4)}
 
 
 def test_photos_without_a_label_have_a_colour_of_their_own(spark: SparkSession) -> None:
     photos = projected(spark, 8).withColumn("label", F.when(F.col("label") != "label 1", F.col("label")))
-    shown = points(scatter(photos, parameters()))
+    shown = points(plot_scatter(photos, parameters()))
     assert {label for label, _, _ in shown.values()} == {"label 0", "label 2", "label 3", "(no label)"}
     assert (shown["1.jpg"][0], shown["5.jpg"][0]) == ("(no label)", "(no label)")
 
 
 def test_the_scatter_of_no_photos_is_empty(spark: SparkSession) -> None:
-    figure = scatter(projected(spark, 4).where("false"), parameters(max_scatter_points=9))
+    figure = plot_scatter(projected(spark, 4).where("false"), parameters(max_scatter_points=9))
     assert points(figure) == {}
 
 
@@ -165,7 +161,7 @@ def test_of_many_labels_the_most_frequent_have_a_colour_and_a_name(spark: SparkS
         (f"file:/p/{label:03}/{n}.jpg", f"{label:03}", 0.0, 0.0) for label in range(300) for n in range(1 + (label >= 290))
     ]
     photos = spark.createDataFrame(rows, "path string, label string, pca_1 float, pca_2 float")
-    figure = scatter(photos, parameters())
+    figure = plot_scatter(photos, parameters())
     others, *coloured = figure.data
     assert [trace.name for trace in coloured] == [f"{label}" for label in range(290, 300)]
     assert len({trace.marker.color for trace in coloured} | {OTHER_COLOUR}) == n_coloured + 1
@@ -175,7 +171,7 @@ def test_of_many_labels_the_most_frequent_have_a_colour_and_a_name(spark: SparkS
 
 
 def test_one_label_needs_no_legend(spark: SparkSession) -> None:
-    (trace,) = scatter(projected(spark, 8).where("label = 'label 1'"), parameters()).data
+    (trace,) = plot_scatter(projected(spark, 8).where("label = 'label 1'"), parameters()).data
     assert trace.showlegend is False
 
 
@@ -183,14 +179,16 @@ def test_what_looks_like_markup_is_shown_as_it_is(spark: SparkSession) -> None:
     photos = spark.createDataFrame(
         [("file:/p/<b>x.jpg", "<i>&", 1.0, 2.0)], "path string, label string, pca_1 float, pca_2 float"
     )
-    (trace,) = scatter(photos, parameters()).data
+    (trace,) = plot_scatter(photos, parameters()).data
     assert trace.name == "&lt;i&gt;&amp;", "Plotly turns entities back, and tags into styles"
     assert trace.hovertext[0] == "&lt;b&gt;x.jpg"
 
 
 def test_a_label_is_no_template_of_a_hover_text(spark: SparkSession) -> None:
     rows = [("file:/p/x.jpg", "%{x} <extra>$y$", 1.0, 2.0)]
-    (trace,) = scatter(spark.createDataFrame(rows, "path string, label string, pca_1 float, pca_2 float"), parameters()).data
+    (trace,) = plot_scatter(
+        spark.createDataFrame(rows, "path string, label string, pca_1 float, pca_2 float"), parameters()
+    ).data
     assert trace.customdata.tolist() == [["%{x} &lt;extra&gt;$y$"]]
     assert trace.meta is None, "else Plotly takes the name in the legend for a template"
     assert "$y$" not in trace.hovertemplate
@@ -199,7 +197,7 @@ def test_a_label_is_no_template_of_a_hover_text(spark: SparkSession) -> None:
 
 def test_a_long_label_is_cut_in_the_legend_only(spark: SparkSession) -> None:
     rows = [(f"file:/p/{end}.jpg", f"<{'x' * 200}{end}", 1.0) for end in "ab"]
-    traces = scatter(spark.createDataFrame(rows, "path string, label string, pca_1 float"), parameters()).data
+    traces = plot_scatter(spark.createDataFrame(rows, "path string, label string, pca_1 float"), parameters()).data
     assert [trace.hovertext[0] for trace in traces] == ["a.jpg", "b.jpg"], "two labels"
     for trace in traces:
         assert trace.name.startswith("&lt;xxx")
