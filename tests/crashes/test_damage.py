@@ -135,6 +135,7 @@ def test_damaged_files_are_named_and_a_run_without_them_has_the_same_results(set
         "04_feature/photo_index/part-*.parquet": (flip_bit, None),
         "06_models/pca_model.parquet": (flip_bit, "export,reporting"),
         "04_feature/featurized_photos/part-*.parquet": (zero, "export,reporting"),
+        "04_feature/featurization_counts.json": (overwrite, "findings"),
         "08_reporting/photo_counts.json": (overwrite, "reporting"),
     }
     for pattern, (kind, part) in damages.items():

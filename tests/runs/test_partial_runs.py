@@ -23,6 +23,7 @@ STAGES = ("ingestion", "featurization", "reduction", "export", "findings", "repo
 
 OF_THE_RUN = {
     "04_feature/.lock",
+    "04_feature/.sha256",
     "06_models/.lock",
     "06_models/.sha256",
     "07_model_output/.sha256",
