@@ -12,7 +12,7 @@ import click
 from kedro.framework.cli.utils import KedroCliError, _update_verbose_flag
 
 from fruit_features.commands.errors import format_stacks, summarize_error
-from fruit_features.spark.session import cancel_jobs, silence_java
+from fruit_features.spark.session import end_jobs
 from fruit_features.terminal.progress import current_run
 from fruit_features.terminal.wording import count_of
 
@@ -85,8 +85,7 @@ class OneScreenCommand(click.Command):
             raise OneScreenError(summarize_error(error), ctx.command_path) from error
 
     def _end_stopped(self, ctx: click.Context) -> NoReturn:
-        silence_java()
-        cancel_jobs()
+        end_jobs()
         received = ctx.meta.get(_RECEIVED)
         stopped = f"Stopped by {received.name}" if received else "Stopped"
         with contextlib.suppress(OSError):  # of a terminal that has been closed

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from kedro.framework.hooks import hook_impl
 
-from fruit_features.spark.session import cancel_jobs, silence_java, start_session, warm_up_workers
+from fruit_features.spark.session import end_jobs, start_session, warm_up_workers
 
 if TYPE_CHECKING:
     from kedro.framework.context import KedroContext
@@ -53,10 +53,5 @@ def _interrupt(*_: object) -> NoReturn:
     end, by PySpark's `DataFrame.toArrow`. Logging is disabled, as the interrupted command would be logged as an error.
     """
     logging.disable()
-    threading.Thread(target=_end_jobs, daemon=True).start()
+    threading.Thread(target=end_jobs, daemon=True).start()
     raise KeyboardInterrupt
-
-
-def _end_jobs() -> None:
-    silence_java()
-    cancel_jobs()

@@ -73,14 +73,15 @@ def cancel_jobs() -> None:
             context.cancelAllJobs()
 
 
-def silence_java() -> None:
-    """Keep Java from saying that its tasks and their workers end: in its log, and beside it, where its threads fail then."""
+def end_jobs() -> None:
+    """End them in silence: Java says in its log that tasks and workers end, and beside it, where its threads fail then."""
     context = _active_context()
     if context is not None:
         with contextlib.suppress(Exception):
             context.setLogLevel("OFF")
             java = context._jvm.java  # noqa: SLF001
             java.lang.System.setErr(java.io.PrintStream(java.io.OutputStream.nullOutputStream()))
+    cancel_jobs()
 
 
 def java_has_ended() -> bool:

@@ -136,15 +136,13 @@ def account_for_photos(
             `max_reject_ratio` of the photos were rejected.
 
     """
-    exported, rejected = pca_features_csv.count(), rejected_images.count()
+    listed, exported, rejected = photos.count(), pca_features_csv.count(), rejected_images.count()
     reasons = featurized_photos.groupBy("error").agg(F.count("*").alias("n_photos"), F.first("fingerprint").alias("by"))
     by_reason = {row["error"]: row for row in reasons.collect()}
     fingerprint = next((row["by"] for row in by_reason.values()), None)
     by_reason.pop(None, None)
     rejected_by_reason = {reason: by_reason[reason]["n_photos"] for reason in sorted(by_reason)}
-    known = featurized_photos.select(*PHOTO_KEY, F.lit(True).alias("is_known")).dropDuplicates(PHOTO_KEY)
-    counted = photos.join(known, PHOTO_KEY, "left").agg(F.count("*"), F.count_if(F.col("is_known").isNull()))
-    listed, n_unknown = counted.collect()[0]
+    n_unknown = photos.join(featurized_photos, PHOTO_KEY, "left_anti").count()
     if n_unknown:
         raise RuntimeError(
             f"{n_unknown} of the {listed} photos that were listed last have not been featurized: what was exported is of an "
