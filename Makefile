@@ -11,8 +11,8 @@ DEV_READY := $(VENV)/.ready-dev
 
 export KEDRO_DISABLE_TELEMETRY := 1
 
-.PHONY: help setup setup-dev demo demo-photos viz viz-site test test-unit test-runs test-slow test-browser fuzz bench lint format lock clean \
-	package test-cluster test-aarch64
+.PHONY: help setup setup-dev demo demo-photos viz viz-site test test-unit test-runs test-slow test-browser fuzz bench lint \
+	format lock clean package test-cluster test-aarch64
 
 help:  ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
