@@ -30,6 +30,7 @@ from harness.tables import NOTHING, number, publish, table
 from harness.task import read_timings
 
 from fruit_features.analysis import copies as rules
+from fruit_features.analysis.thumbnail_neighbours import deviations, mirror
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -138,44 +139,51 @@ def ask(python: Path, script: str, out: Path, starts_with: str, arguments: Seque
 
 
 class Thumbnails(NamedTuple):
-    """Everything that near duplicates are told by, of one set."""
+    """Everything that near duplicates are told by, of one set: of each pair as it is, and of each with one photo mirrored.
 
-    candidates: rules.CandidatePairs
-    is_planted: np.ndarray
-    is_sought: np.ndarray
-    n_sought: int
+    Attributes:
+        sides: Both sorts of pairs.
+        numbers: What each pair is called on each side: the same number on both.
+        kinds: What was planted, by the number of the pair.
+
+    """
+
+    sides: tuple[rules.CandidatePairs, rules.CandidatePairs]
+    numbers: tuple[np.ndarray, np.ndarray]
+    kinds: dict[int, str]
 
 
 def read_thumbnails(listed: list[Photo], output: Path) -> Thumbnails:
     """Read the thumbnails of all contents, and compare all pairs."""
     photos = pd.read_parquet(output / "04_feature" / "featurized_photos").sort_values("path").drop_duplicates("digest")
-    names = photos["path"].str.rsplit("/", n=1).str[-1].tolist()
-    rows = np.stack([np.frombuffer(thumbnail, np.uint8) for thumbnail in photos["thumbnail"]]).astype(np.float64)
-    squares = (rows**2).sum(axis=1)
-    distances = np.sqrt(np.maximum(squares[:, np.newaxis] + squares - 2 * rows @ rows.T, 0)) / 16
-    np.fill_diagonal(distances, np.inf)
-    third = np.partition(distances, rules.N_NEIGHBOURS - 1, axis=1)[:, rules.N_NEIGHBOURS - 1]
-    first, second = np.nonzero(np.triu(distances <= max(DISTANCES)))
-    contrast = 255 * photos["contrast"].to_numpy(np.float64)
-    kinds = {frozenset((photo.file_name, photo.source)): photo.kind for photo in listed if photo.kind in NEAR_COPIES}
-    of_pair = [kinds.get(frozenset((names[one], names[other])), "") for one, other in zip(first, second, strict=True)]
-    candidates = rules.CandidatePairs(
-        distances[first, second],
-        np.column_stack([third[first], third[second]]),
-        np.column_stack([contrast[first], contrast[second]]),
-    )
-    n_sought = sum(kind in COPIES_THAT_ARE_SOUGHT for kind in kinds.values())
-    return Thumbnails(
-        candidates, np.array([kind != "" for kind in of_pair]), np.isin(of_pair, COPIES_THAT_ARE_SOUGHT), n_sought
-    )
+    number = {name: place for place, name in enumerate(name_of(photos["path"]))}
+    rows = np.stack([np.frombuffer(thumbnail, np.uint8) for thumbnail in photos["thumbnail"]])
+    spread, on_sphere = deviations(rows), rows - rows.mean(axis=1, keepdims=True)
+    on_sphere /= np.linalg.norm(on_sphere, axis=1, keepdims=True)
+    sides, numbers = [], []
+    for images in (on_sphere, mirror(on_sphere)):
+        relative = np.sqrt(np.maximum(2 - 2 * on_sphere @ images.T, 0))
+        np.fill_diagonal(relative, np.inf)
+        distances = relative * np.sqrt(np.outer(spread, spread))
+        third = np.partition(relative, rules.N_NEIGHBOURS - 1, axis=1)[:, rules.N_NEIGHBOURS - 1]
+        first, second = np.nonzero(np.triu(distances <= max(DISTANCES)))
+        surroundings = np.column_stack([third[first], third[second]])
+        sides.append(rules.CandidatePairs(distances[first, second], relative[first, second], surroundings))
+        numbers.append(first * len(rows) + second)
+    kinds: dict[int, str] = {}
+    for photo in listed:
+        if photo.kind in NEAR_COPIES:
+            pair = sorted((number[photo.file_name], number[photo.source]))
+            kinds[pair[0] * len(rows) + pair[1]] = photo.kind
+    return Thumbnails((sides[0], sides[1]), (numbers[0], numbers[1]), kinds)
 
 
 def score_limits(thumbnails: Thumbnails, max_distance: float, max_ratio: float) -> tuple[float, float]:
-    """Return recall, of JPEGs and resized copies, and precision with these limits."""
-    are_copies = thumbnails.candidates.are_copies(max_distance, max_ratio)
-    recall = float(are_copies[thumbnails.is_sought].sum()) / thumbnails.n_sought
-    precision = float(thumbnails.is_planted[are_copies].mean()) if are_copies.any() else 0.0
-    return recall, precision
+    """Return recall, of the copies that are sought, and precision with these limits."""
+    sides = zip(thumbnails.sides, thumbnails.numbers, strict=True)
+    found = {int(pair) for side, numbers in sides for pair in numbers[side.are_copies(max_distance, max_ratio)]}
+    sought = {pair for pair, kind in thumbnails.kinds.items() if kind in COPIES_THAT_ARE_SOUGHT}
+    return len(found & sought) / len(sought), len(found & thumbnails.kinds.keys()) / len(found) if found else 0.0
 
 
 def choose_limits(thumbnails: Thumbnails) -> tuple[float, float]:
@@ -322,7 +330,7 @@ def describe_seconds(measured: dict[str, Any]) -> str:
 
 
 def describe_limits(limits: list[dict[str, Any]]) -> str:
-    """Lay out how good the limits of near duplicates are, of JPEGs and resized copies."""
+    """Lay out how good the limits of near duplicates are, of all copies but those that are cut."""
     header = ["limits", "judged on", "distance", "ratio", "recall", "precision"]
     rows = [
         [

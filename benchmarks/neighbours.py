@@ -22,6 +22,7 @@ from harness.tables import NOTHING, number, publish, table
 from fruit_features.analysis import neighbour_index
 from fruit_features.analysis.copies import N_NEIGHBOURS
 from fruit_features.analysis.neighbours import Grid, NearestRows
+from fruit_features.analysis.thumbnail_neighbours import NearestThumbnails, search_thumbnails_by_index
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -73,37 +74,79 @@ def main() -> None:
 
 
 def _measure(outputs: Path, sizes: tuple[int, ...], n_threads: int) -> Iterator[dict[str, Any]]:
-    for kind, real, n_neighbours in (
-        ("components", _components(outputs), N_OF_COMPONENTS),
-        ("thumbnails", _thumbnails(outputs), N_NEIGHBOURS),
+    for kind, real, search in (
+        ("components", _components(outputs), _search_components),
+        ("thumbnails", _thumbnails(outputs), _search_thumbnails),
     ):
         for n_rows in sizes:
             rows = _make_rows(real, n_rows)
-            is_bytes = rows.dtype == np.uint8
-            grid = Grid.of_bytes(rows.shape[1]) if is_bytes else Grid.between(rows.min(axis=0), rows.max(axis=0))
-            started, started_cpu = time.perf_counter(), time.process_time()
-            found = [
-                numbers for _, numbers, _ in neighbour_index.search_by_index(rows, n_neighbours, grid, n_threads=n_threads)
-            ]
-            seconds, core_seconds = time.perf_counter() - started, time.process_time() - started_cpu
             queries = np.sort(np.random.default_rng(1).permutation(n_rows)[:N_QUERIES])
-            started_cpu = time.process_time()
-            exact = _search_exactly(rows, queries, n_neighbours, grid)
-            exact_core_seconds = (time.process_time() - started_cpu) * n_rows / len(queries)
-            same = [len(set(here) & set(there)) for here, there in zip(np.concatenate(found)[queries], exact, strict=True)]
-            one = {
-                "kind": kind,
-                "rows": n_rows,
-                "columns": rows.shape[1],
-                "neighbours": n_neighbours,
-                "index_seconds": seconds,
-                "index_core_seconds": core_seconds,
-                "found": float(np.mean(same)) / n_neighbours,
-                "exact_core_seconds": exact_core_seconds,
-                "queries": len(queries),
-            }
+            one = {"kind": kind, "rows": n_rows, "columns": rows.shape[1], "queries": len(queries)}
+            one |= search(rows, queries, n_threads)
             print(one, flush=True)
             yield one
+
+
+def _search_components(rows: NDArray[np.float32], queries: NDArray[np.int64], n_threads: int) -> dict[str, Any]:
+    grid = Grid.between(rows.min(axis=0), rows.max(axis=0))
+    with _Stopwatch() as by_index:
+        searched = neighbour_index.search_by_index(rows, N_OF_COMPONENTS, grid, n_threads=n_threads)
+        found = np.concatenate([numbers for _, numbers, _ in searched])
+    with _Stopwatch() as exactly:
+        nearest = NearestRows(grid.place(rows[queries]), -len(rows), N_OF_COMPONENTS + 1)
+        for start, names in _blocks_of(rows):
+            nearest.show(grid.place(rows[start : start + BLOCK]), start, names)
+    exact = _without_itself(nearest.kept.numbers, queries)
+    return _compare(by_index, exactly, len(rows) / len(queries), found[queries], exact)
+
+
+def _search_thumbnails(rows: NDArray[np.uint8], queries: NDArray[np.int64], n_threads: int) -> dict[str, Any]:
+    """Look for thumbnails as they are and mirrored; the share that is found is that of those as they are."""
+    with _Stopwatch() as by_index:
+        searched = list(search_thumbnails_by_index(rows, N_NEIGHBOURS, n_threads=n_threads))
+    found = np.concatenate([numbers for _, is_mirrored, numbers, _ in searched if not is_mirrored])
+    with _Stopwatch() as exactly:
+        nearest = NearestThumbnails(rows[queries], -len(rows), N_NEIGHBOURS + 1)
+        for start, names in _blocks_of(rows):
+            nearest.show(rows[start : start + BLOCK], start, names)
+    exact = _without_itself(nearest.kept[0].numbers, queries)
+    return _compare(by_index, exactly, len(rows) / len(queries), found[queries], exact)
+
+
+class _Stopwatch:
+    """Seconds, and those of all cores, of what runs inside."""
+
+    def __enter__(self) -> _Stopwatch:
+        self._started, self._started_cpu = time.perf_counter(), time.process_time()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.seconds, self.core_seconds = time.perf_counter() - self._started, time.process_time() - self._started_cpu
+
+
+def _blocks_of(rows: NDArray[Any]) -> Iterator[tuple[int, NDArray[np.object_]]]:
+    for start in range(0, len(rows), BLOCK):
+        yield start, np.full(min(BLOCK, len(rows) - start), None, object)
+
+
+def _without_itself(numbers: NDArray[np.int64], queries: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Leave out the rows themselves, which are among their neighbours, as one more of these has been looked for."""
+    others = numbers != queries[:, np.newaxis]
+    others[others.all(axis=1), -1] = False
+    return numbers[others].reshape(len(queries), -1)
+
+
+def _compare(
+    by_index: _Stopwatch, exactly: _Stopwatch, scale: float, found: NDArray[np.int64], exact: NDArray[np.int64]
+) -> dict[str, Any]:
+    same = [len(set(here) & set(there)) for here, there in zip(found, exact, strict=True)]
+    return {
+        "neighbours": exact.shape[1],
+        "index_seconds": by_index.seconds,
+        "index_core_seconds": by_index.core_seconds,
+        "found": float(np.mean(same)) / exact.shape[1],
+        "exact_core_seconds": exactly.core_seconds * scale,
+    }
 
 
 def _components(outputs: Path) -> NDArray[np.float32]:
@@ -128,19 +171,6 @@ def _make_rows(real: NDArray[Any], n_rows: int) -> NDArray[Any]:
         moved = chosen + rng.standard_normal(chosen.shape, np.float32) * moved_by
         rows[start : start + BLOCK] = np.clip(np.rint(moved), 0, 255) if real.dtype == np.uint8 else moved
     return rows
-
-
-def _search_exactly(rows: NDArray[Any], queries: NDArray[np.int64], n_neighbours: int, grid: Grid) -> NDArray[np.int64]:
-    """Show all rows to some of them, one more neighbour than is wanted: the row itself is among them."""
-    nearest = NearestRows(grid.place(rows[queries]), -len(rows), n_neighbours + 1)
-    names = np.full(BLOCK, None, object)
-    for start in range(0, len(rows), BLOCK):
-        others = grid.place(rows[start : start + BLOCK])
-        nearest.show(others, start, names[: len(others)])
-    numbers = nearest.numbers
-    others = numbers != queries[:, np.newaxis]
-    others[others.all(axis=1), -1] = False
-    return numbers[others].reshape(len(queries), n_neighbours)
 
 
 if __name__ == "__main__":

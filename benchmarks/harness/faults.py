@@ -9,19 +9,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from PIL import Image, ImageEnhance, ImageFilter
+from PIL import Image, ImageEnhance, ImageFilter, ImageOps
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 SEED = 0
-NEAR, EXACT, WRONG = 0.03, 0.01, 0.02
+NEAR, EXACT, WRONG = 0.05, 0.01, 0.02
 """Shares of the photos that get a near copy, a copy, and a wrong label."""
 
 N_ODD = 5
 """Photos of each odd kind, and foreign ones."""
 
-COPIES_THAT_ARE_SOUGHT = ("jpeg", "resize")
+COPIES_THAT_ARE_SOUGHT = ("jpeg", "resize", "brightness", "flip")
 NEAR_COPIES = (*COPIES_THAT_ARE_SOUGHT, "crop")
 
 
@@ -58,6 +58,16 @@ def crop(image: Image.Image, rng: np.random.Generator) -> bytes:
     left, top = rng.uniform(0, 0.05, 2)
     box = (left * image.width, top * image.height, (0.95 + left) * image.width, (0.95 + top) * image.height)
     return save(image.crop((round(box[0]), round(box[1]), round(box[2]), round(box[3]))))
+
+
+def brightness(image: Image.Image, rng: np.random.Generator) -> bytes:
+    """Make darker or brighter, by a factor of 0.7 to 1.3; what would be brighter than white becomes white."""
+    return save(ImageEnhance.Brightness(image).enhance(rng.uniform(0.7, 1.3)))
+
+
+def flip(image: Image.Image, rng: np.random.Generator) -> bytes:  # noqa: ARG001
+    """Turn left and right round."""
+    return save(ImageOps.mirror(image))
 
 
 ODD: dict[str, Callable[[Image.Image], Image.Image]] = {
@@ -103,7 +113,9 @@ def plant(images: Path, foreign: Path, photos: Path, labels_file: Path) -> list[
     for path in originals:
         add(path.read_bytes(), path.suffix.lower(), path.parent.name)
     n = len(originals)
-    for make, (image, photo) in zip(itertools.cycle((jpeg, resize, crop)), take(round(NEAR * n)), strict=False):
+    for make, (image, photo) in zip(
+        itertools.cycle((jpeg, resize, brightness, flip, crop)), take(round(NEAR * n)), strict=False
+    ):
         add(make(image, rng), ".jpg", photo.label, make.__name__, photo.file_name)
     for _, photo in take(round(EXACT * n)):
         content, suffix = (photos / photo.file_name).read_bytes(), Path(photo.file_name).suffix

@@ -1,7 +1,8 @@
 """Decides which photos are copies of one another, by their thumbnails: 16 x 16 grey levels, a byte each.
 
-A JPEG of another quality or size moves the grey levels of a thumbnail by about one. So may the next frame of a film. What
-tells them apart is their surroundings: a frame has neighbours on both sides that are about as near, and a copy has not.
+A JPEG of another quality or size moves the grey levels of a thumbnail by about one, when brightness and contrast have been
+evened out. So may the next frame of a film. What tells them apart is their surroundings: a frame has neighbours on both sides
+that are about as near, and a copy has not.
 """
 
 from __future__ import annotations
@@ -25,24 +26,26 @@ MAX_RATIO: Final = 0.5
 SURE_DISTANCE: Final = 0.5
 """Grey levels: thumbnails that are as near as this are those of copies, whatever is around. Rounding alone makes 0.4."""
 
-MAX_SHARE_OF_CONTRAST: Final = 0.05
-"""Of the contrast of either photo: the thumbnails of dark or empty photos are all alike, and tell nothing."""
+MAX_RELATIVE_DISTANCE: Final = 0.05
+"""Of the contrast of the two photos: the thumbnails of dark or empty photos are all alike, and tell nothing."""
 
 
 @dataclass(frozen=True)
 class CandidatePairs:
-    """Pairs of photos with similar thumbnails.
+    """Pairs of photos with similar thumbnails, all as they are, or all of a photo and a mirrored one.
 
     Attributes:
-        distance: Root mean square of the difference of their thumbnails, in grey levels, 0 to 255, (n_pairs,).
-        surroundings: The distance from either photo to its third nearest thumbnail, infinite if there is none, (n_pairs, 2).
-        contrast: Standard deviation of the grey levels of either photo, (n_pairs, 2).
+        distance: Root mean square of the difference of their thumbnails when both have the same mean and, as standard
+            deviation, the geometric mean of theirs, in grey levels, 0 to 255, (n_pairs,).
+        relative_distance: The same, when the standard deviation is 1, (n_pairs,).
+        surroundings: The relative distance from either photo to the third nearest thumbnail, infinite if there is none,
+            (n_pairs, 2).
 
     """
 
     distance: NDArray[np.floating]
+    relative_distance: NDArray[np.floating]
     surroundings: NDArray[np.floating]
-    contrast: NDArray[np.floating]
 
     def are_copies(self, max_distance: float, max_ratio: float = MAX_RATIO) -> NDArray[np.bool_]:
         """Decide which pairs are copies, (n_pairs,).
@@ -52,10 +55,11 @@ class CandidatePairs:
             max_ratio: As `MAX_RATIO`, which is its default.
 
         """
-        is_alone = (self.distance <= max_distance) & (self.distance <= max_ratio * self.surroundings.min(axis=1))
-        is_sure = self.distance <= min(SURE_DISTANCE, max_distance)
-        tells = self.distance <= MAX_SHARE_OF_CONTRAST * self.contrast.min(axis=1)
-        copies: NDArray[np.bool_] = (is_alone | is_sure) & tells
+        is_near = self.distance <= max_distance
+        is_alone = self.relative_distance <= max_ratio * self.surroundings.min(axis=1)
+        is_sure = self.distance <= SURE_DISTANCE
+        tells = self.relative_distance <= MAX_RELATIVE_DISTANCE
+        copies: NDArray[np.bool_] = is_near & (is_alone | is_sure) & tells
         return copies
 
 

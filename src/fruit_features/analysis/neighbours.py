@@ -16,20 +16,15 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import ArrayLike, NDArray
 
-    Rows = NDArray[np.floating[Any]] | NDArray[np.integer[Any]]
-
 Metric = Literal["euclidean", "cosine"]
 """Cosine distance is 1 - cos: 0 for the same direction, 1 for a right angle, 2 for opposite directions."""
 
 METRICS: Final[tuple[str, ...]] = get_args(Metric)
 
-_EXACT_BITS: Final = {np.dtype(np.float64): 53, np.dtype(np.float32): 24}
-"""Integers of up to this many bits are exact in these types, and so are their sums and products."""
+_EXACT_BITS: Final = 53
+"""Integers of up to this many bits are exact in float64, and so are their sums and products."""
 
-_BITS_OF_BYTES = 7
-"""Bits of a byte from which 128 has been subtracted, without its sign."""
-
-_N_COLUMNS = 256
+N_COLUMNS: Final = 256
 """Columns of the products that are looked at together: so few stay in a processor's cache."""
 
 _FAR = np.iinfo(np.int64).max
@@ -71,14 +66,12 @@ class Grid:
         metric: How distance is measured.
         centre: float64 (n_columns,), which is subtracted first.
         step: What 1 on the grid is worth.
-        dtype: Type of floats in which all sums of products on this grid are exact.
 
     """
 
     metric: Metric
     centre: NDArray[np.float64]
     step: float
-    dtype: np.dtype[Any]
 
     @classmethod
     def between(cls, low: ArrayLike, high: ArrayLike, metric: Metric = "euclidean") -> Grid:
@@ -91,99 +84,70 @@ class Grid:
 
         """
         low, high = np.asarray(low, np.float64), np.asarray(high, np.float64)
-        dtype = np.dtype(np.float64)
         if metric == "cosine":
             n_columns, centre, reach = len(low) + 1, np.zeros(len(low) + 1), 1.0
         else:
             n_columns, centre, reach = len(low), (low + high) / 2, float(((high - low) / 2).max(initial=0.0))
         # The largest sum is |q|^2 + |r|^2 + 2 |q r|: four times n_columns squares.
-        n_bits = (_EXACT_BITS[dtype] - 2 - int(np.ceil(np.log2(max(n_columns, 1))))) // 2
+        n_bits = (_EXACT_BITS - 2 - int(np.ceil(np.log2(max(n_columns, 1))))) // 2
         # A power of two, with the centre a multiple of it: what is equally far as floats is so on the grid.
         step = 2.0 ** np.ceil(np.log2((reach or 1.0) / (2**n_bits - 1)))
-        return cls(metric, np.rint(centre / step) * step, float(step), dtype)
+        return cls(metric, np.rint(centre / step) * step, float(step))
 
-    @classmethod
-    def of_bytes(cls, n_columns: int) -> Grid:
-        """Make the grid for rows of bytes: they are integers, of which few are exact in float32, which is twice as fast."""
-        bits = 2 + 2 * _BITS_OF_BYTES + int(np.ceil(np.log2(n_columns)))
-        narrow, wide = np.dtype(np.float32), np.dtype(np.float64)
-        centre = np.full(n_columns, 2.0**_BITS_OF_BYTES)
-        return cls("euclidean", centre, 1.0, narrow if bits <= _EXACT_BITS[narrow] else wide)
-
-    def place(self, rows: Rows) -> NDArray[Any]:
-        """Round rows, (n_rows, n_columns), to whole numbers, as floats of `dtype`."""
+    def place(self, rows: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+        """Round rows, (n_rows, n_columns), to whole numbers, as floats."""
         values = rows.astype(np.float64)
         if self.metric == "cosine":
             values = _on_sphere(values)
-        return np.rint((values - self.centre) / self.step).astype(self.dtype)
+        placed: NDArray[np.float64] = np.rint((values - self.centre) / self.step)
+        return placed
 
-    def distances(self, squares: NDArray[Any]) -> NDArray[np.float32]:
+    def distances(self, squares: NDArray[np.float64]) -> NDArray[np.float32]:
         """Turn squared distances on the grid into distances of the metric."""
-        squared = squares.astype(np.float64) * self.step**2
+        squared = squares * self.step**2
         return (squared / 2 if self.metric == "cosine" else np.sqrt(squared)).astype(np.float32)
 
 
-class NearestRows:
-    """The nearest rows to each row of a block, of all rows that have been shown so far.
+class Kept:
+    """The nearest rows that have been found so far, of each row of a block.
 
     Args:
-        rows: The block, on a grid, (n_rows, n_columns).
-        start: Number of its first row, of all rows in the order of their paths.
-        n_neighbours: How many are kept.
+        n_rows: Rows of the block.
+        n_neighbours: How many are kept of each.
 
     Attributes:
-        squares: Squared distances on the grid, (n_rows, n_neighbours), nearest first; infinite where there is none.
-        numbers: The neighbours' numbers; of those that are equally far, the lower one comes first.
+        squares: Their squared distances, float64 (n_rows, n_neighbours), nearest first; infinite where there is none.
+        numbers: Their numbers; of those that are equally far, the lower one comes first.
         names: What they were called when they were shown.
 
     """
 
-    def __init__(self, rows: NDArray[Any], start: int, n_neighbours: int) -> None:
-        n_rows = len(rows)
-        self._start = start
-        # Squared distances become one product of matrices: (-2 q, |q|^2, 1) . (r, 1, |r|^2).
-        squared = (rows * rows).sum(axis=1, keepdims=True, dtype=rows.dtype)
-        self._rows = np.hstack([-2 * rows, squared, np.ones_like(squared)])
-        self._products = np.empty(n_rows * _N_COLUMNS, rows.dtype)
-        self.squares = np.full((n_rows, n_neighbours), np.inf, rows.dtype)
+    def __init__(self, n_rows: int, n_neighbours: int) -> None:
+        self.squares = np.full((n_rows, n_neighbours), np.inf)
         self.numbers = np.full((n_rows, n_neighbours), _FAR, np.int64)
         self.names = np.full((n_rows, n_neighbours), None, object)
 
-    def show(self, others: NDArray[Any], start: int, names: NDArray[np.object_]) -> None:
-        """Look among other rows, or the same ones, for nearer neighbours; no row is its own neighbour.
+    @property
+    def farthest(self) -> NDArray[np.float64]:
+        """Squared distance of the last one that is kept, (n_rows, 1)."""
+        return self.squares[:, -1:]
+
+    def merge(
+        self,
+        rows: NDArray[np.intp],
+        squares: NDArray[np.float64],
+        numbers: NDArray[np.int64],
+        names: NDArray[np.object_],
+    ) -> None:
+        """Keep the nearest of those that are kept and of these.
 
         Args:
-            others: On the same grid, (n_others, n_columns).
-            start: Number of the first of them.
-            names: What they are called, (n_others,).
+            rows: Whose neighbours these may be, (n_found,).
+            squares: Their squared distances.
+            numbers: Their numbers.
+            names: What they are called.
 
         """
-        squared = (others * others).sum(axis=1, keepdims=True, dtype=others.dtype)
-        columns = np.hstack([others, np.ones_like(squared), squared])
-        for begin in range(0, len(others), _N_COLUMNS):
-            end = begin + _N_COLUMNS
-            self._look_at(columns[begin:end], start + begin, names[begin:end])
-
-    def _look_at(self, columns: NDArray[Any], start: int, names: NDArray[np.object_]) -> None:
-        squares = self._products[: len(self._rows) * len(columns)].reshape(-1, len(columns))
-        np.matmul(self._rows, columns.T, out=squares)
-        itself = np.arange(self._start, self._start + len(squares)) - start
-        (here,) = np.nonzero((itself >= 0) & (itself < len(columns)))
-        squares[here, itself[here]] = np.inf
-        is_near = squares <= self.squares[:, -1:]
-        n_neighbours = self.squares.shape[1]
-        if np.count_nonzero(is_near) > n_neighbours * len(squares):
-            is_near = _choose_nearest(squares, n_neighbours)
-        is_near[here, itself[here]] = False
-        flat = np.flatnonzero(is_near)
-        if len(flat):
-            rows, places = np.divmod(flat, len(columns))
-            self._merge(rows, squares.ravel()[flat], start + places, names[places])
-
-    def _merge(
-        self, rows: NDArray[np.intp], squares: NDArray[Any], numbers: NDArray[np.int64], names: NDArray[np.object_]
-    ) -> None:
-        """Keep the nearest of those that were kept and of these, of which `rows` says whose neighbours they may be."""
         changed = np.unique(rows)
         n_neighbours = self.squares.shape[1]
         all_rows = np.concatenate([np.repeat(changed, n_neighbours), rows])
@@ -196,6 +160,76 @@ class NearestRows:
         kept = order[place < n_neighbours]
         for table, values in ((self.squares, all_squares), (self.numbers, all_numbers), (self.names, all_names)):
             table[changed] = values[kept].reshape(len(changed), n_neighbours)
+
+
+class NearestRows:
+    """The nearest rows to each row of a block, of all rows that have been shown so far.
+
+    Args:
+        rows: The block, on a grid, (n_rows, n_columns).
+        start: Number of its first row, of all rows in the order of their paths.
+        n_neighbours: How many are kept.
+
+    Attributes:
+        kept: The nearest ones, and their squared distances on the grid.
+
+    """
+
+    def __init__(self, rows: NDArray[np.float64], start: int, n_neighbours: int) -> None:
+        n_rows = len(rows)
+        self._start = start
+        # Squared distances become one product of matrices: (-2 q, |q|^2, 1) . (r, 1, |r|^2).
+        squared = (rows * rows).sum(axis=1, keepdims=True)
+        self._rows = np.hstack([-2 * rows, squared, np.ones_like(squared)])
+        self._products = np.empty(n_rows * N_COLUMNS)
+        self.kept = Kept(n_rows, n_neighbours)
+
+    def show(self, others: NDArray[np.float64], start: int, names: NDArray[np.object_]) -> None:
+        """Look among other rows, or the same ones, for nearer neighbours; no row is its own neighbour.
+
+        Args:
+            others: On the same grid, (n_others, n_columns).
+            start: Number of the first of them.
+            names: What they are called, (n_others,).
+
+        """
+        squared = (others * others).sum(axis=1, keepdims=True)
+        columns = np.hstack([others, np.ones_like(squared), squared])
+        for begin in range(0, len(others), N_COLUMNS):
+            end = begin + N_COLUMNS
+            self._look_at(columns[begin:end], start + begin, names[begin:end])
+
+    def _look_at(self, columns: NDArray[np.float64], start: int, names: NDArray[np.object_]) -> None:
+        squares = self._products[: len(self._rows) * len(columns)].reshape(-1, len(columns))
+        np.matmul(self._rows, columns.T, out=squares)
+        here, itself = find_itself(self._start, start, squares.shape)
+        squares[here, itself] = np.inf
+        is_near = squares <= self.kept.farthest
+        n_neighbours = self.kept.squares.shape[1]
+        if np.count_nonzero(is_near) > n_neighbours * len(squares):
+            is_near = _choose_nearest(squares, n_neighbours)
+        is_near[here, itself] = False
+        flat = np.flatnonzero(is_near)
+        if len(flat):
+            rows, places = np.divmod(flat, len(columns))
+            self.kept.merge(rows, squares.ravel()[flat], start + places, names[places])
+
+
+def find_itself(first: int, other: int, shape: tuple[int, ...]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Find where the rows of a block meet themselves among others.
+
+    Args:
+        first: Number of the block's first row.
+        other: Number of the first of the others.
+        shape: (n_rows, n_others).
+
+    Returns:
+        Places in the block, and among the others.
+
+    """
+    itself = np.arange(first, first + shape[0]) - other
+    (here,) = np.nonzero((itself >= 0) & (itself < shape[1]))
+    return here, itself[here]
 
 
 def _choose_nearest(squares: NDArray[Any], n_wanted: int) -> NDArray[np.bool_]:

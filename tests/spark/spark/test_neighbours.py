@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fruit_features.spark import neighbours
+from fruit_features.spark import blocks
 from fruit_features.spark.neighbours import find_neighbours
 
 if TYPE_CHECKING:
@@ -20,11 +20,8 @@ if TYPE_CHECKING:
 
 def table_of(spark: SparkSession, rows: NDArray[Any]) -> DataFrame:
     """Photos whose order by path is that of the rows."""
-    is_bytes = rows.dtype == np.uint8
-    vectors = [row.tobytes() if is_bytes else row.tolist() for row in rows]
     paths = [f'file:/photos/{number:05}, "one".jpg' for number in range(len(rows))]
-    schema = f"path string, vector {'binary' if is_bytes else 'array<float>'}"
-    return spark.createDataFrame(list(zip(paths, vectors, strict=True)), schema)
+    return spark.createDataFrame(list(zip(paths, rows.tolist(), strict=True)), "path string, vector array<float>")
 
 
 def found_in(photos: DataFrame, n_neighbours: int, metric: Metric = "euclidean", *, is_exact: bool = True) -> pd.DataFrame:
@@ -52,17 +49,8 @@ def test_partitions_and_blocks_make_no_difference(spark: SparkSession, monkeypat
     photos = table_of(spark, rows)
     expected = found_in(photos, 5)
     pd.testing.assert_frame_equal(found_in(photos.repartition(5), 5), expected)
-    monkeypatch.setattr(neighbours, "_MAX_BLOCK_ROWS", 37)
+    monkeypatch.setattr(blocks, "_MAX_BLOCK_ROWS", 37)
     pd.testing.assert_frame_equal(found_in(photos.orderBy("vector"), 5), expected)
-
-
-def test_bytes_are_compared_as_numbers(spark: SparkSession) -> None:
-    rows = np.random.default_rng(2).integers(0, 256, (40, 256)).astype(np.uint8)
-    found = found_in(table_of(spark, rows), 1)
-    whole = rows.astype(np.int64)
-    squares = ((whole[:, np.newaxis] - whole) ** 2).sum(axis=2)
-    np.fill_diagonal(squares, squares.max() + 1)
-    np.testing.assert_array_equal(found["distance"], np.sqrt(squares.min(axis=1)).astype(np.float32))
 
 
 @pytest.mark.parametrize("n_photos", [0, 1, 3])
@@ -84,8 +72,3 @@ def test_an_index_finds_the_same_neighbours_of_few_photos(spark: SparkSession, m
 def test_an_index_of_few_photos_has_few_neighbours(spark: SparkSession, n_photos: int) -> None:
     photos = table_of(spark, np.arange(n_photos, dtype=np.float32)[:, np.newaxis])
     pd.testing.assert_frame_equal(found_in(photos, 10, is_exact=False), found_in(photos, 10))
-
-
-def test_an_index_compares_bytes_as_numbers(spark: SparkSession) -> None:
-    photos = table_of(spark, np.random.default_rng(2).integers(0, 256, (400, 256)).astype(np.uint8))
-    pd.testing.assert_frame_equal(found_in(photos, 3, is_exact=False), found_in(photos, 3))

@@ -20,8 +20,7 @@ if TYPE_CHECKING:
 def search(
     rows: NDArray[Any], n_neighbours: int, metric: Metric = "euclidean"
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    is_bytes = rows.dtype == np.uint8
-    grid = Grid.of_bytes(rows.shape[1]) if is_bytes else Grid.between(rows.min(axis=0), rows.max(axis=0), metric)
+    grid = Grid.between(rows.min(axis=0), rows.max(axis=0), metric)
     starts, numbers, distances = zip(*search_by_index(rows, n_neighbours, grid, n_threads=2), strict=True)
     assert list(starts) == list(range(0, len(rows), len(numbers[0])))
     return np.concatenate(numbers), np.concatenate(distances)
@@ -64,13 +63,3 @@ def test_rows_in_small_groups_have_as_many_neighbours_as_others(monkeypatch: pyt
     assert (numbers >= 0).all()
     assert np.isfinite(distances).all()
     assert set(numbers[0, :2]) == {1, 2}
-
-
-def test_bytes_are_compared_as_numbers() -> None:
-    rows = np.random.default_rng(1).integers(0, 256, (900, 32)).astype(np.uint8)
-    numbers, distances = search(rows, 1)
-    whole = rows.astype(np.int64)
-    squares = ((whole[:, np.newaxis] - whole) ** 2).sum(axis=2)
-    np.fill_diagonal(squares, squares.max() + 1)
-    np.testing.assert_array_equal(numbers[:, 0], squares.argmin(axis=1))
-    np.testing.assert_array_equal(distances[:, 0], np.sqrt(squares.min(axis=1)).astype(np.float32))

@@ -29,11 +29,11 @@ def search(
         nearest = NearestRows(placed[start : start + block], start, n_neighbours)
         for other in reversed(starts) if backwards else starts:
             nearest.show(placed[other : other + block], other, names[other : other + block])
-        found.append(nearest)
-    numbers = np.concatenate([nearest.numbers for nearest in found])
-    called = np.concatenate([nearest.names for nearest in found])
+        found.append(nearest.kept)
+    numbers = np.concatenate([kept.numbers for kept in found])
+    called = np.concatenate([kept.names for kept in found])
     assert all(name == f"{number:06}" for name, number in zip(called.flat, numbers.flat, strict=True) if name is not None)
-    return numbers, grid.distances(np.concatenate([nearest.squares for nearest in found]))
+    return numbers, grid.distances(np.concatenate([kept.squares for kept in found]))
 
 
 @pytest.mark.parametrize("metric", ["euclidean", "cosine"])
@@ -103,21 +103,6 @@ def test_the_blocks_and_their_order_make_no_difference(data: st.DataObject) -> N
         found = search(rows, n_neighbours, grid, block=data.draw(st.integers(1, n_rows)), backwards=is_backwards)
         np.testing.assert_array_equal(found[0], expected[0])
         np.testing.assert_array_equal(found[1], expected[1])
-
-
-def test_distances_of_bytes_are_exact_in_float32() -> None:
-    rng = np.random.default_rng(0)
-    rows = rng.choice([0, 255], (50, 256)).astype(np.uint8)
-    grid = Grid.of_bytes(256)
-    assert grid.dtype == np.float32
-    numbers, distances = search(rows, 49, grid)
-    whole = rows.astype(np.int64)
-    expected = ((whole[:, np.newaxis] - whole[numbers]) ** 2).sum(axis=2)
-    np.testing.assert_array_equal(distances, np.sqrt(expected).astype(np.float32))
-
-
-def test_many_columns_of_bytes_take_wider_floats() -> None:
-    assert Grid.of_bytes(257).dtype == np.float64
 
 
 @pytest.mark.parametrize(("metric", "nearest"), [("euclidean", "small"), ("cosine", "large")])

@@ -7,13 +7,12 @@ import logging
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pyspark.sql import DataFrame, Window
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from fruit_features.analysis import copies as rules
 from fruit_features.analysis import label_issues as labelling
 from fruit_features.analysis import oddness
-from fruit_features.photos.facts import THUMBNAIL_SIDE
 from fruit_features.pipelines.findings import corrections as correcting
 from fruit_features.pipelines.findings.parameters import FindingsParameters
 from fruit_features.pipelines.findings.tables import (
@@ -29,6 +28,7 @@ from fruit_features.pipelines.findings.tables import (
 from fruit_features.spark import neighbours as searching
 from fruit_features.spark.arrow_tables import from_arrow
 from fruit_features.spark.feature_store import components_of
+from fruit_features.spark.near_copies import find_candidates
 from fruit_features.spark.sampling import is_sampled
 from fruit_features.terminal.wording import count_of
 
@@ -77,7 +77,7 @@ def find_copies(
     """Group photos that are copies of one another: of the same content, or with thumbnails that differ as those of copies do.
 
     Args:
-        featurized_photos: What became of each listed photo: path, digest, contrast, thumbnail, error.
+        featurized_photos: What became of each listed photo: path, digest, thumbnail, error.
         featurization_counts: listed, rejected: all others have features.
         parameters: How much thumbnails of copies may differ.
 
@@ -90,47 +90,41 @@ def find_copies(
     usable = featurized_photos.where(F.col("error").isNull())
     if not _is_wanted(featurization_counts, parameters):
         return pd.DataFrame(columns=COPIES)
-    photos = usable.select("path", "digest", "contrast").toPandas().sort_values("path", ignore_index=True)
+    photos = usable.select("path", "digest").toPandas().sort_values("path", ignore_index=True)
     first_of_content = photos.groupby("digest")["path"].transform("first")
-    pairs = _find_near_duplicates(usable, photos, parameters)
+    is_exact = len(photos) <= parameters.max_exact_photos
+    pairs = _find_near_duplicates(usable, parameters.max_copy_distance, is_exact=is_exact)
     return describe_copies(photos["path"], first_of_content, pairs, parameters.max_copy_distance)
 
 
-def _find_near_duplicates(usable: DataFrame, photos: pd.DataFrame, parameters: FindingsParameters) -> pd.DataFrame:
-    """Find pairs of different contents whose thumbnails are those of copies.
+def _find_near_duplicates(usable: DataFrame, max_distance: float, *, is_exact: bool) -> pd.DataFrame:
+    """Find pairs of different contents whose thumbnails, or mirrored thumbnails, are those of copies.
 
     Args:
         usable: path, digest, thumbnail.
-        photos: path, contrast, in the order of their paths.
-        parameters: Grey levels by which they differ at most, and how many are compared with one another.
+        max_distance: Grey levels by which they differ at most; 0: none are looked for.
+        is_exact: Compare all thumbnails with one another; else with those that an index holds to be near.
 
     Returns:
         first, second (paths), distance (grey levels, root mean square).
 
     """
-    max_distance = parameters.max_copy_distance
     if not max_distance:
         return pd.DataFrame({"first": [], "second": [], "distance": []})
     seen = usable.where(F.col("thumbnail").isNotNull()).groupBy("digest")
-    contents = seen.agg(F.min("path").alias("path"), F.first("thumbnail").alias("vector"))
-    is_exact = len(photos) <= parameters.max_exact_photos
-    nearest = searching.find_neighbours(contents.select("path", "vector"), rules.N_NEIGHBOURS, is_exact=is_exact)
-    of_photo = Window.partitionBy("path")
-    has_surroundings = F.count("*").over(of_photo) >= rules.N_NEIGHBOURS
-    surroundings = F.when(has_surroundings, F.max("distance").over(of_photo)).otherwise(float("inf"))
-    near = nearest.withColumn("surroundings", surroundings).where(F.col("distance") <= max_distance * THUMBNAIL_SIDE)
-    found = near.select("path", "neighbour", "distance", "surroundings").toPandas().sort_values(["path", "neighbour"])
-    known = found.drop_duplicates("path").set_index("path")["surroundings"]
-    contrast = photos.set_index("path")["contrast"]
-
-    def of_both(values: pd.Series) -> NDArray[np.float64]:
-        return np.column_stack([found[name].map(values).to_numpy(np.float64) for name in ("path", "neighbour")])
-
+    contents = seen.agg(F.min("path").alias("path"), F.first("thumbnail").alias("thumbnail"))
+    found = find_candidates(contents, max_distance, is_exact=is_exact).toPandas()
+    found = found.sort_values(["path", "neighbour", "is_mirrored"], ignore_index=True)
+    sides = ["path", "is_mirrored"]
+    known = found.drop_duplicates(sides).set_index(sides)["surroundings"]
+    of_other = known.reindex(pd.MultiIndex.from_frame(found[["neighbour", "is_mirrored"]])).to_numpy(np.float64)
     candidates = rules.CandidatePairs(
-        found["distance"].to_numpy(np.float64) / THUMBNAIL_SIDE, of_both(known) / THUMBNAIL_SIDE, 255 * of_both(contrast)
+        found["distance"].to_numpy(np.float64),
+        found["relative_distance"].to_numpy(np.float64),
+        np.column_stack([found["surroundings"].to_numpy(np.float64), of_other]),
     )
-    pairs = pd.DataFrame({"first": found["path"], "second": found["neighbour"], "distance": candidates.distance})
-    return pairs[candidates.are_copies(max_distance)]
+    copies = found[candidates.are_copies(max_distance)]
+    return copies.rename(columns={"path": "first", "neighbour": "second"})[["first", "second", "distance"]]
 
 
 def find_label_issues(

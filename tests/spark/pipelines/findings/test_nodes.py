@@ -162,6 +162,16 @@ def test_photos_of_an_earlier_version_have_no_near_duplicates_but_exact_ones(spa
     assert (counts["exact_duplicate"], counts["near_duplicate"]) == (1, 0)
 
 
+def test_a_brighter_and_a_mirrored_copy_are_near_duplicates(spark: SparkSession) -> None:
+    brighter = np.frombuffer(photo(1)["thumbnail"], np.uint8) + np.uint8(30)
+    mirrored = np.frombuffer(photo(2)["thumbnail"], np.uint8).reshape(16, 16)[:, ::-1]
+    photos = featurized(spark, photo(60, thumbnail=brighter.tobytes()), photo(61, thumbnail=mirrored.tobytes()))
+    findings, _, _ = find_all(spark, photos)
+    near = findings[findings["kind"] == "near_duplicate"].sort_values("path")
+    assert near["compared_with"].tolist() == ["file:/photos/01.jpg", "file:/photos/02.jpg"]
+    assert (near["score"] > 0.99).all()
+
+
 def test_near_duplicates_may_be_left_alone(spark: SparkSession) -> None:
     photos = featurized(spark, photo(60, thumbnail=photo(1)["thumbnail"]))
     assert find_all(spark, photos)[2]["near_duplicate"] == 1
