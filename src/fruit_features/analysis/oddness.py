@@ -111,7 +111,7 @@ def score_facts(facts: Mapping[str, Floats], threshold: float) -> dict[str, Floa
 
 
 def score_distances(distances: Floats, labels: Sequence[str | None], threshold: float) -> Floats:
-    """Score photos by how far they are from others: outliers are far for all photos, and for those of their label.
+    """Score photos by how far they are from others: outliers are far among all photos, and among those of their label.
 
     Args:
         distances: From each photo to its k-th nearest neighbour, (n_photos,).
@@ -119,7 +119,8 @@ def score_distances(distances: Floats, labels: Sequence[str | None], threshold: 
         threshold: The score from which a photo is an outlier.
 
     Returns:
-        The lower one of the scores among all photos and among those of the label, (n_photos,).
+        The geometric mean of the scores among all photos and among those of the label, (n_photos,); 0 if one of them is below
+        its median. The lower one of the two would miss what does not belong among the photos of a label that vary much.
 
     """
     unit = _LEAST_DIFFERENCES["distance"] / threshold
@@ -130,7 +131,8 @@ def score_distances(distances: Floats, labels: Sequence[str | None], threshold: 
     for code, name in enumerate(names):
         members = np.flatnonzero(codes == code)
         if name and len(members) >= MIN_PHOTOS:
-            scores[members] = np.fmin(scores[members], robust_scores(values[members], unit))
+            among_label = robust_scores(values[members], unit)
+            scores[members] = np.sqrt(np.maximum(scores[members], 0) * np.maximum(among_label, 0))
     return scores
 
 
