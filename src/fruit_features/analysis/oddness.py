@@ -70,15 +70,15 @@ def find_odd(scores: Floats, threshold: float) -> tuple[NDArray[np.intp], Floats
 
 
 _LEAST_DIFFERENCES: Final = {
-    "brightness": 0.15,
+    "brightness": 0.6,
     "contrast": np.log(2),
     "sharpness": np.log(4),
     "size": np.log(2),
     "aspect_ratio": np.log(1.5),
     "distance": np.log(1.5),
 }
-"""Odd photos differ from the median by no less than this: in brightness by 0.15 of 1; in contrast, sides and distances by a
-factor; in sharpness by a factor of 4."""
+"""Odd photos differ from the median by no less than this: in the logit of brightness by 0.6, which is 0.15 of 1 around the
+middle; in contrast, sides and distances by a factor; in sharpness by a factor of 4."""
 
 
 def score_facts(facts: Mapping[str, Floats], threshold: float) -> dict[str, Floats]:
@@ -96,7 +96,8 @@ def score_facts(facts: Mapping[str, Floats], threshold: float) -> dict[str, Floa
     def score(name: str, values: Floats) -> Floats:
         return robust_scores(values, _LEAST_DIFFERENCES[name] / threshold)
 
-    brightness = score("brightness", facts["brightness"])
+    # From 0.9 to 0.95 is as far as from 0.1 to 0.05: where most photos are bright, still brighter ones would never be odd.
+    brightness = score("brightness", _log(facts["brightness"]) - _log(1 - facts["brightness"]))
     contrast, width, height = (_log(facts[name]) for name in ("contrast", "width", "height"))
     # What has little contrast has small differences between pixels, too: that alone does not make it blurred.
     sharpness = score("sharpness", _log(facts["sharpness"]) - 2 * contrast)

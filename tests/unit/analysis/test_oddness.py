@@ -95,3 +95,11 @@ def test_an_outlier_is_far_for_all_and_for_its_label() -> None:
 def test_photos_without_a_label_are_compared_with_all() -> None:
     distances = np.concatenate([RNG.normal(10, 1, 60), [45.0]])
     assert find_odd(score_distances(distances, [None] * 61, THRESHOLD), THRESHOLD)[0].tolist() == [60]
+
+
+def test_among_bright_photos_a_still_brighter_one_is_odd() -> None:
+    facts = {name: values.copy() for name, values in USUAL.items()} | {
+        "brightness": RNG.normal(0.7, 0.08, 200).clip(0.5, 0.9)
+    }
+    facts["brightness"][7] = 0.98
+    assert find_odd(score_facts(facts, THRESHOLD)["bright"], THRESHOLD)[0].tolist() == [7]
