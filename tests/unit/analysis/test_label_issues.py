@@ -85,7 +85,7 @@ def test_probabilities_are_those_of_photos_that_were_not_learned_from() -> None:
 
 
 def test_probabilities_are_as_certain_as_they_are_right() -> None:
-    """A fifth of the labels are of chance: where the groups of photos lie far apart, a discriminant analysis is sure of others."""
+    """A fifth of the labels are of chance, of which photos that lie far apart tell nothing."""
     rng = np.random.default_rng(3)
     groups_of_photos = rng.integers(0, 2, 2000)
     codes = np.where(rng.random(2000) < 0.2, 1 - groups_of_photos, groups_of_photos)
