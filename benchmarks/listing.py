@@ -120,6 +120,8 @@ def main() -> int:
     """Make the photos, list them in turn, print and write the table."""
     end_all_when_terminated()
     arguments = _parse_arguments()
+    if arguments.scratch:
+        arguments.scratch.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="fruit_features_", dir=arguments.scratch)))
         store = stack.enter_context(running_store(scratch / "s3"))
