@@ -24,8 +24,10 @@ if TYPE_CHECKING:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in the background of a script, whose children ignore it as well
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    # What is started in the background of a script, or by nohup, ignores these, and so would the runs that are tested.
+    for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, handler)
     config.addinivalue_line("filterwarnings", r"ignore:register_new_resolver\(\) is deprecated")  # Kedro's own business
     config.addinivalue_line("filterwarnings", "ignore:ORJSONResponse is deprecated")  # and Kedro-Viz's
 

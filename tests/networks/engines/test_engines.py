@@ -7,6 +7,7 @@ import pickle
 import platform
 import subprocess
 import sys
+import tempfile
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -73,6 +74,13 @@ def test_an_exported_network_is_plain_bytes(name: str, tiny_networks: dict[str, 
     assert network.files
     assert all(type(content) is bytes and content for content in network.files.values())
     assert pickle.loads(pickle.dumps(network)) == network, "Spark broadcasts it"
+
+
+@pytest.mark.parametrize("name", ["openvino", "onnxruntime", "tensorflow"])
+def test_an_export_leaves_no_file(name: str, tiny_model: keras.Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    ENGINES.find(name).export(tiny_model)
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("name", ["openvino", "onnxruntime"])
