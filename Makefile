@@ -70,10 +70,10 @@ test-slow: $(DEV_READY)  ## Run the tests that take minutes: dozens of killed ru
 	$(BIN)/python -m pytest -m slow -n 2 --dist loadfile
 
 test-browser: $(DEV_READY)  ## Look at Kedro-Viz and at the report in a real Chromium; pictures go into tests/artifacts
-	$(BIN)/python -m pytest -m browser
+	$(BIN)/python -m pytest -m browser -n 2 --dist loadfile tests/browser
 
 test-cluster: $(DEV_READY)  ## Run on YARN and S3 of its own, and break them (needs go, mvn and a JDK 17)
-	$(BIN)/python -m pytest -m cluster tests/cluster
+	$(BIN)/python -m pytest -m cluster -n 2 --dist loadfile tests/cluster
 
 test-aarch64: $(DEV_READY)  ## Run Graviton's environment on an emulated processor (Linux, as root; needs QEMU and debootstrap)
 	$(BIN)/python -m pytest -m aarch64 tests/aarch64

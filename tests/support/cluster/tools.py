@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import hashlib
 import os
 import shutil
@@ -14,7 +16,7 @@ import pytest
 from tests.support.runs import PROJECT
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 CACHE = PROJECT / ".cache" / "cluster"
 _HERE = Path(__file__).parent
@@ -26,11 +28,12 @@ def s3_server() -> Path:
     """Executable of VersityGW, an S3 server on top of a folder, built from the module in `s3_server`."""
     module = _HERE / "s3_server"
     executable = _kept("s3_server", module / "go.sum") / "versitygw"
-    if not executable.exists():
-        unfinished = executable.with_suffix(".unfinished")
-        package = "github.com/versity/versitygw/cmd/versitygw"
-        _run(["go", "build", "-mod=readonly", "-ldflags=-s -w", "-o", str(unfinished), package], folder=module)
-        unfinished.rename(executable)
+    with _one_at_a_time():
+        if not executable.exists():
+            unfinished = executable.with_suffix(".unfinished")
+            package = "github.com/versity/versitygw/cmd/versitygw"
+            _run(["go", "build", "-mod=readonly", "-ldflags=-s -w", "-o", str(unfinished), package], folder=module)
+            unfinished.rename(executable)
     return executable
 
 
@@ -38,14 +41,15 @@ def jars(name: str) -> Path:
     """Folder of the jars that `jars/<name>.xml` asks for."""
     pom = _HERE / "jars" / f"{name}.xml"
     folder = _kept(f"jars_{name}", pom) / "jars"
-    if not folder.exists():
-        unfinished = folder.with_suffix(".unfinished")
-        shutil.rmtree(unfinished, ignore_errors=True)
-        options = [f"-DoutputDirectory={unfinished}", "-DincludeScope=runtime"]
-        if name == "s3a":
-            options.append(f"-DexcludeGroupIds={_PROVIDED_BY_SPARK}")
-        _run(["mvn", "--batch-mode", "--quiet", "--file", str(pom), _COPY_DEPENDENCIES, *options], folder=_HERE)
-        unfinished.rename(folder)
+    with _one_at_a_time():
+        if not folder.exists():
+            unfinished = folder.with_suffix(".unfinished")
+            shutil.rmtree(unfinished, ignore_errors=True)
+            options = [f"-DoutputDirectory={unfinished}", "-DincludeScope=runtime"]
+            if name == "s3a":
+                options.append(f"-DexcludeGroupIds={_PROVIDED_BY_SPARK}")
+            _run(["mvn", "--batch-mode", "--quiet", "--file", str(pom), _COPY_DEPENDENCIES, *options], folder=_HERE)
+            unfinished.rename(folder)
     return folder
 
 
@@ -76,6 +80,14 @@ def _kept(name: str, pinned_by: Path) -> Path:
     folder = CACHE / f"{name}.{digest}"
     folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+@contextlib.contextmanager
+def _one_at_a_time() -> Iterator[None]:
+    """Let other processes of these tests wait for what this one builds or fetches."""
+    with (CACHE / "lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def _run(command: Sequence[str], folder: Path) -> None:
