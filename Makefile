@@ -73,7 +73,7 @@ test-browser: $(DEV_READY)  ## Look at Kedro-Viz and at the report in a real Chr
 	$(BIN)/python -m pytest -m browser -n 2 --dist loadfile tests/browser
 
 test-cluster: $(DEV_READY)  ## Run on YARN and S3 of its own, and break them (needs go, mvn and a JDK 17)
-	$(BIN)/python -m pytest -m cluster -n 2 --dist loadfile tests/cluster
+	$(BIN)/python -m pytest -m cluster -n 2 --dist loadfile --no-loadscope-reorder tests/cluster
 
 test-aarch64: $(DEV_READY)  ## Run Graviton's environment on an emulated processor (Linux, as root; needs QEMU and debootstrap)
 	$(BIN)/python -m pytest -m aarch64 tests/aarch64
