@@ -44,7 +44,7 @@ _EXPLAINED = {
     "leak": "A copy of a photo in another split.",
     "label_conflict": "A copy of a photo with another label.",
     "exact_duplicate": "A file with the same bytes as another one.",
-    "near_duplicate": "A photo that was saved anew or scaled.",
+    "near_duplicate": "A photo that was saved anew, scaled, mirrored, or made darker or brighter.",
     "label_issue": "The label is probably wrong. Beside it: the nearest photo that has the label which is more probable.",
     "outlier": "Far from all others. Beside it: the nearest one.",
     "dark": "Much darker than most.",
