@@ -328,6 +328,26 @@ def test_five_thousand_photos_take_less_than_ten_megabytes(tab: Tab, tmp_path: P
     assert json.loads(tab.page.locator("#map-data").text_content() or "")["side"] == 48
 
 
+def test_names_at_an_edge_are_whole(tab: Tab, tmp_path: Path) -> None:
+    shown = on_map(
+        *(
+            {"path": path_of(number, label), "label": label, "x": x, "y": y, "neighbours": []}
+            for label, x, y in (("a long name left", 0.0, 0.2), ("a long name right", 1.0, 0.8))
+            for number in range(4)
+        )
+    )
+    tab.page.goto(written(tmp_path / "report.html", shown))
+    names = tab.page.locator("#map-view .textpoint text")
+    expect(names).to_have_count(2)
+    view = tab.page.locator("#map-view").bounding_box()
+    for place in range(2):
+        name = names.nth(place).bounding_box()
+        assert name
+        assert view
+        assert view["x"] <= name["x"]
+        assert name["x"] + name["width"] <= view["x"] + view["width"]
+
+
 def test_one_label_has_a_map_without_controls(tab: Tab, tmp_path: Path) -> None:
     url = written(tmp_path / "report.html", many_photos(30, 1).assign(label=None))
     tab.page.goto(url)
