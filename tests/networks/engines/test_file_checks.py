@@ -142,6 +142,14 @@ def test_a_network_that_normalises_by_itself_takes_bytes(engine: Engine, photos:
     np.testing.assert_allclose(features(engine, file, photos), expected, rtol=1e-4)
 
 
+def test_a_network_that_this_project_has_written_is_one_like_others(engine: Engine, photos: NDArray[np.uint8]) -> None:
+    onnxruntime = ENGINES.find("onnxruntime")
+    first = network_file(onnxruntime, "cnn.onnx", cnn().SerializeToString(), contract())
+    (written,) = onnxruntime.adopt(first).values()
+    again = network_file(engine, "network.onnx", written, contract(normalisation=NORMALISATIONS["0..255"]))
+    np.testing.assert_allclose(features(engine, again, photos), features(engine, first, photos), atol=1e-4)
+
+
 def with_outputs(model: Any, *names: str) -> Any:
     """The same network, with these tensors as its outputs."""
     inferred = onnx.shape_inference.infer_shapes(model)

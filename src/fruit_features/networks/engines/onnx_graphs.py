@@ -19,8 +19,11 @@ if TYPE_CHECKING:
 
     from fruit_features.networks.contract import NetworkFile
 
-PHOTOS, FEATURES, BATCH = "fruit_features.photos", "fruit_features.features", "fruit_features.batch"
-"""Names of the input, of the output, and of their first dimension: no network has these of its own."""
+_PREFIX: Final = "fruit_features."
+"""Of all names that are added to a network. In one that this project has written, they are `_set_aside`."""
+
+PHOTOS, FEATURES, BATCH = f"{_PREFIX}photos", f"{_PREFIX}features", f"{_PREFIX}batch"
+"""Names of the input, of the output, and of their first dimension."""
 
 _AXES_ARE_AN_INPUT: Final = 18
 """Since this opset, ReduceMean takes its axes as an input (https://onnx.ai/onnx/operators/onnx__ReduceMean.html)."""
@@ -69,6 +72,7 @@ def prepare(file: NetworkFile) -> bytes:
 
     model = load(file.place, file.content, file.companions)
     graph = model.graph
+    _set_aside(graph)
     nodes = [*_nodes_before(file, model), *graph.node, *_nodes_behind(file, model)]
     weights = {weight.name for weight in graph.initializer}
     # Before version 4 of the format, weights were inputs as well, which gave their default values.
@@ -114,6 +118,19 @@ def normalise_names(model: Any) -> None:
     graph.name, model.producer_version = "network", ""
 
 
+def _set_aside(graph: Any) -> None:
+    """Rename what has a name of this project's own, in a network that it has written; such a graph has no subgraphs."""
+
+    def renamed(name: str) -> str:
+        return f"own.{name}" if name.startswith(_PREFIX) else name
+
+    for node in graph.node:
+        _replace(node.input, [renamed(name) for name in node.input])
+        _replace(node.output, [renamed(name) for name in node.output])
+    for tensor in (*graph.initializer, *graph.input, *graph.output):
+        tensor.name = renamed(tensor.name)
+
+
 def _nodes_before(file: NetworkFile, model: Any) -> list[Any]:
     """Nodes that normalise the photos and bring them into the network's layout, and their constants."""
     import onnx
@@ -136,7 +153,7 @@ def _nodes_before(file: NetworkFile, model: Any) -> list[Any]:
         steps.append(("Transpose", [], {"perm": [0, 3, 1, 2]}))
     nodes, given = [], PHOTOS
     for position, (kind, more, attributes) in enumerate(steps, 1):
-        made = own_input.name if position == len(steps) else f"fruit_features.before_{position}"
+        made = own_input.name if position == len(steps) else f"{_PREFIX}before_{position}"
         nodes.append(helper.make_node(kind, [given, *more], [made], **attributes))
         given = made
     return nodes
@@ -148,7 +165,7 @@ def _nodes_behind(file: NetworkFile, model: Any) -> list[Any]:
     from onnx import helper
 
     facts, pooling = file.facts, file.contract.pooling
-    output, pooled = model.graph.output[facts.output].name, "fruit_features.pooled"
+    output, pooled = model.graph.output[facts.output].name, f"{_PREFIX}pooled"
     cast = helper.make_node("Cast", [pooled], [FEATURES], to=onnx.TensorProto.FLOAT)
     if pooling == "none":
         cast.input[0] = output
@@ -168,7 +185,7 @@ def _nodes_behind(file: NetworkFile, model: Any) -> list[Any]:
 def _constant(model: Any, name: str, values: np.ndarray[Any, Any]) -> str:
     from onnx import numpy_helper
 
-    tensor = numpy_helper.from_array(values, f"fruit_features.{name}")
+    tensor = numpy_helper.from_array(values, f"{_PREFIX}{name}")
     model.graph.initializer.append(tensor)
     return str(tensor.name)
 
