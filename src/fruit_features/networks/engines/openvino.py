@@ -81,7 +81,8 @@ class OpenVino(Engine):
         import nncf
         import openvino
 
-        nncf.set_log_level(logging.ERROR)
+        # `nncf.set_log_level` would also change the handlers that others have given its logger.
+        logging.getLogger("nncf").setLevel(logging.ERROR)
         model = openvino.Core().read_model(model=files[TOPOLOGY], weights=files[WEIGHTS])
         calibration = nncf.Dataset([photo[np.newaxis] for photo in photos])
         quantized = nncf.quantize(

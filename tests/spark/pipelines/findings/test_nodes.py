@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -190,11 +189,8 @@ def test_few_photos_have_no_findings(spark: SparkSession, n_photos: int) -> None
 
 @pytest.mark.parametrize("changes", [{"enabled": False}, {"max_photos": N_PHOTOS}])
 def test_nothing_is_looked_for_when_it_is_disabled_or_photos_are_too_many(
-    spark: SparkSession, changes: dict[str, Any], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    spark: SparkSession, changes: dict[str, Any], caplog: pytest.LogCaptureFixture
 ) -> None:
-    log = logging.getLogger(find_neighbours.__module__)
-    monkeypatch.setattr(log, "disabled", False)  # whatever other libraries have done to the loggers that they found
-    monkeypatch.setattr(log, "handlers", [caplog.handler])
     photos = featurized(spark, photo(60, digest="digest 0", brightness=0.0))
     findings, _, counts = find_all(spark, photos, **changes)
     assert len(findings) == 0
