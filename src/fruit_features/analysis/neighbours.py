@@ -207,7 +207,7 @@ class NearestRows:
         is_near = squares <= self.kept.farthest
         n_neighbours = self.kept.squares.shape[1]
         if np.count_nonzero(is_near) > n_neighbours * len(squares):
-            is_near = _choose_nearest(squares, n_neighbours)
+            is_near = choose_nearest(squares, n_neighbours)
         is_near[here, itself] = False
         flat = np.flatnonzero(is_near)
         if len(flat):
@@ -232,7 +232,7 @@ def find_itself(first: int, other: int, shape: tuple[int, ...]) -> tuple[NDArray
     return here, itself[here]
 
 
-def _choose_nearest(squares: NDArray[Any], n_wanted: int) -> NDArray[np.bool_]:
+def choose_nearest(squares: NDArray[Any], n_wanted: int) -> NDArray[np.bool_]:
     """Mark in each row the least numbers; of equal ones, the first."""
     if squares.shape[1] <= n_wanted:
         return np.ones(squares.shape, bool)

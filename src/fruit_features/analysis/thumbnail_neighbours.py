@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from fruit_features.analysis.neighbours import N_COLUMNS, Kept, find_itself
+from fruit_features.analysis.neighbours import N_COLUMNS, Kept, choose_nearest, find_itself
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,18 +18,17 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _SIDE: Final = 16
+"""Pixels of a thumbnail's side, as `fruit_features.photos.facts.THUMBNAIL_SIDE` has it."""
+
 _PIXELS: Final = _SIDE**2
 
 _MARGIN: Final = 4e-5
 """How far products in float32 are from exact squared distances of 256 numbers at most: 2 x 256 x 2^-24, and some more."""
 
-_MAX_EQUALS: Final = 16
-"""Candidates of a row in one look. Only of rows with more others within `_MARGIN` may the chosen ones not be the nearest."""
-
 _DISTANCES_AT_ONCE: Final = 2**16
 
 _SPARE: Final = 5
-"""More neighbours are asked of an index than are kept: its bytes are coarser than the distances that these are chosen by."""
+"""Candidates beyond those that are kept: the products, and the bytes of an index, are coarser than the exact distances."""
 
 _LEVELS: Final = 32
 """Steps of a byte for a standard deviation: all but what is farther than four of them from the mean is kept."""
@@ -103,14 +102,14 @@ class NearestThumbnails:
             names: What they are called, (n_others,).
 
         """
-        as_they_are, mirrored = others, mirror(others)
+        mirrored = mirror(others)
         even, odd = _fold(on_sphere(others))
         for begin in range(0, len(others), N_COLUMNS):
             at = slice(begin, begin + N_COLUMNS)
             # Mirroring changes the sign of the odd half alone: the same two products say how far both images are.
             of_even, of_odd = self._halves[0] @ even[at].T, self._halves[1] @ odd[at].T
             for kept, correlations, images in (
-                (self.kept[0], of_even + of_odd, as_they_are),
+                (self.kept[0], of_even + of_odd, others),
                 (self.kept[1], of_even - of_odd, mirrored),
             ):
                 self._look_at(kept, correlations, images[at], start + begin, names[at])
@@ -128,7 +127,7 @@ class NearestThumbnails:
         is_near = correlations >= least
         n_neighbours = kept.squares.shape[1]
         if np.count_nonzero(is_near) > n_neighbours * len(correlations):
-            is_near &= _choose_greatest(correlations, n_neighbours)
+            is_near &= choose_nearest(-correlations, n_neighbours + _SPARE)
         is_near &= correlations > -np.inf
         flat = np.flatnonzero(is_near)
         if len(flat):
@@ -143,17 +142,6 @@ def _fold(rows: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.fl
     left, right = images[:, :, : _SIDE // 2], images[:, :, : _SIDE // 2 - 1 : -1]
     scale = np.float32(np.sqrt(0.5))
     return ((left + right) * scale).reshape(len(rows), -1), ((left - right) * scale).reshape(len(rows), -1)
-
-
-def _choose_greatest(correlations: NDArray[np.float32], n_wanted: int) -> NDArray[np.bool_]:
-    """Mark in each row the greatest numbers, and what is as great as they are but for the margin."""
-    n_columns = correlations.shape[1]
-    if n_columns <= n_wanted:
-        return np.ones(correlations.shape, bool)
-    limit = np.partition(correlations, n_columns - n_wanted, axis=1)[:, n_columns - n_wanted, np.newaxis]
-    is_great = correlations >= limit - np.float32(_MARGIN)
-    chosen: NDArray[np.bool_] = is_great & (np.cumsum(is_great, axis=1, dtype=np.int32) <= max(n_wanted, _MAX_EQUALS))
-    return chosen
 
 
 def search_thumbnails_by_index(

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fruit_features.analysis.neighbours import Grid, NearestRows, nearest_photos
+from tests.support.blocks import numbers_as_named, show_all_blocks
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -22,18 +23,11 @@ def search(
     rows: NDArray[Any], n_neighbours: int, grid: Grid, block: int = 7, *, backwards: bool = False
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     """Neighbours of all rows, (n_rows, n_neighbours): numbers, and distances."""
-    placed, names = grid.place(rows), np.array([f"{number:06}" for number in range(len(rows))], object)
-    starts = list(range(0, len(rows), block))
-    found = []
-    for start in starts:
-        nearest = NearestRows(placed[start : start + block], start, n_neighbours)
-        for other in reversed(starts) if backwards else starts:
-            nearest.show(placed[other : other + block], other, names[other : other + block])
-        found.append(nearest.kept)
-    numbers = np.concatenate([kept.numbers for kept in found])
-    called = np.concatenate([kept.names for kept in found])
-    assert all(name == f"{number:06}" for name, number in zip(called.flat, numbers.flat, strict=True) if name is not None)
-    return numbers, grid.distances(np.concatenate([kept.squares for kept in found]))
+    found = show_all_blocks(
+        lambda rows, start: NearestRows(rows, start, n_neighbours), grid.place(rows), block, backwards=backwards
+    )
+    kept = [nearest.kept for nearest in found]
+    return numbers_as_named(kept), grid.distances(np.concatenate([of_block.squares for of_block in kept]))
 
 
 @pytest.mark.parametrize("metric", ["euclidean", "cosine"])
