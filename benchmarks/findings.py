@@ -158,11 +158,11 @@ def read_thumbnails(listed: list[Photo], output: Path) -> Thumbnails:
     photos = pd.read_parquet(output / "04_feature" / "featurized_photos").sort_values("path").drop_duplicates("digest")
     number = {name: place for place, name in enumerate(name_of(photos["path"]))}
     rows = np.stack([np.frombuffer(thumbnail, np.uint8) for thumbnail in photos["thumbnail"]])
-    spread, on_sphere = deviations(rows), rows - rows.mean(axis=1, keepdims=True)
-    on_sphere /= np.linalg.norm(on_sphere, axis=1, keepdims=True)
+    spread = deviations(rows)
     sides, numbers = [], []
-    for images in (on_sphere, mirror(on_sphere)):
-        relative = np.sqrt(np.maximum(2 - 2 * on_sphere @ images.T, 0))
+    for images in (rows, mirror(rows)):
+        correlations = np.corrcoef(rows, images)[: len(rows), len(rows) :]
+        relative = np.sqrt(np.maximum(2 - 2 * correlations, 0))
         np.fill_diagonal(relative, np.inf)
         distances = relative * np.sqrt(np.outer(spread, spread))
         third = np.partition(relative, rules.N_NEIGHBOURS - 1, axis=1)[:, rules.N_NEIGHBOURS - 1]

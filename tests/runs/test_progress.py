@@ -195,7 +195,8 @@ def test_a_run_in_a_terminal_shows_what_it_does_from_beginning_to_end(photo_tree
     assert moments["display"] < moments["listing"] - 0.5, "it appears before Spark has started"
     for words in ("Starting Spark", "Listing the photos", "Building the network", "Fitting the PCA"):
         frames = {state for state in states if words in state}
-        assert len(frames) > 1, f"{words!r} moves"
+        is_built_ahead = words == "Building the network"  # then little of it is left when its turn comes
+        assert len(frames) > (1 if is_built_ahead else 3), f"{words!r} moves"
     with_bar = [state for state in states if "Featurizing photos ━" in state]
     n_photos = photo_tree.n_photos
     assert any(re.search(rf" \d+ of {n_photos}, \d rejected, [\d.]+ a second, 0:\d\d left$", state) for state in with_bar)

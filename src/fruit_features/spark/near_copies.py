@@ -119,13 +119,12 @@ def _as_rows(
     """
     # Thumbnails of equal contrast s that correlate by r differ by s sqrt(2 (1 - r)), root mean square.
     distances = np.sqrt(squares * variances)
-    columns = [
-        pa.array(paths, pa.string()),
-        pa.array(neighbours, pa.string()),
-        pa.array(np.full(len(distances), is_mirrored)),
-        pa.array(distances),
-        pa.array(np.sqrt(squares)),
-        pa.array(np.sqrt(third)),
-    ]
-    names = [field.split()[0] for field in CANDIDATES_SCHEMA.split(", ")]
-    return pa.RecordBatch.from_arrays(columns, names).filter(pa.array(distances <= max_distance))
+    candidates = {
+        "path": pa.array(paths, pa.string()),
+        "neighbour": pa.array(neighbours, pa.string()),
+        "is_mirrored": pa.array(np.full(len(distances), is_mirrored)),
+        "distance": pa.array(distances),
+        "relative_distance": pa.array(np.sqrt(squares)),
+        "surroundings": pa.array(np.sqrt(third)),
+    }
+    return pa.RecordBatch.from_pydict(candidates).filter(pa.array(distances <= max_distance))

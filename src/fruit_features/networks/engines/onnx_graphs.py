@@ -15,7 +15,7 @@ from fruit_features.networks.engines.file_checks import (
 from fruit_features.networks.weights import WeightsError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from fruit_features.networks.contract import NetworkFile
 
@@ -104,14 +104,10 @@ def normalise_names(model: Any) -> None:
         for number, name in enumerate([*node.input, *node.output]):
             if name:
                 names.setdefault(name, f"{position}_{number}")
-    for node in graph.node:
-        _replace(node.input, [name and names[name] for name in node.input])
-        _replace(node.output, [name and names[name] for name in node.output])
     weights = [weight for weight in graph.initializer if weight.name in names]
-    for tensor in (*weights, *graph.input, *graph.output):
-        tensor.name = names[tensor.name]
-    weights.sort(key=lambda weight: weight.name)
+    weights.sort(key=lambda weight: names[weight.name])
     _replace(graph.initializer, weights)
+    _rename(graph, lambda name: name and names[name])
     for tensor in (graph.input[0], graph.output[0]):
         tensor.type.tensor_type.shape.dim[0].dim_param = BATCH
     del graph.value_info[:]
@@ -119,11 +115,12 @@ def normalise_names(model: Any) -> None:
 
 
 def _set_aside(graph: Any) -> None:
-    """Rename what has a name of this project's own, in a network that it has written; such a graph has no subgraphs."""
+    """Rename what has a name of this project's own, in a network that it has written."""
+    _rename(graph, lambda name: f"own.{name}" if name.startswith(_PREFIX) else name)
 
-    def renamed(name: str) -> str:
-        return f"own.{name}" if name.startswith(_PREFIX) else name
 
+def _rename(graph: Any, renamed: Callable[[str], str]) -> None:
+    """Rename the tensors of a graph without subgraphs; an input that a node leaves out is called ""."""
     for node in graph.node:
         _replace(node.input, [renamed(name) for name in node.input])
         _replace(node.output, [renamed(name) for name in node.output])

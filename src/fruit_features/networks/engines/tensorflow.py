@@ -29,11 +29,11 @@ class TensorFlow(Engine):
         import tensorflow as tf
         from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
-        # Without AutoGraph, which this needs none of: it writes a Python file into the folder for temporary files.
         def features(photos: tf.Tensor) -> tf.Tensor:
             return tf.identity(model(photos, training=False), name="features")
 
         signature = tf.TensorSpec((None, *model.input_shape[1:]), tf.uint8, name="photos")
+        # AutoGraph, of which this needs nothing, would write a Python file into the folder for temporary files.
         frozen = convert_variables_to_constants_v2(tf.function(features, autograph=False).get_concrete_function(signature))
         return {GRAPH: frozen.graph.as_graph_def().SerializeToString()}
 

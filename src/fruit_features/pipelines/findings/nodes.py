@@ -111,8 +111,8 @@ def _find_near_duplicates(usable: DataFrame, max_distance: float, *, is_exact: b
     """
     if not max_distance:
         return pd.DataFrame({"first": [], "second": [], "distance": []})
-    seen = usable.where(F.col("thumbnail").isNotNull()).groupBy("digest")
-    contents = seen.agg(F.min("path").alias("path"), F.first("thumbnail").alias("thumbnail"))
+    of_content = F.min("path").alias("path"), F.first("thumbnail", ignorenulls=True).alias("thumbnail")
+    contents = usable.groupBy("digest").agg(*of_content)
     found = find_candidates(contents, max_distance, is_exact=is_exact).toPandas()
     found = found.sort_values(["path", "neighbour", "is_mirrored"], ignore_index=True)
     sides = ["path", "is_mirrored"]
