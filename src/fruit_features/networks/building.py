@@ -118,11 +118,19 @@ def _try_out(network: Network, configuration: NetworkConfiguration) -> None:
         )
 
 
-def warn_of_emulated_precision(configuration: NetworkConfiguration) -> None:
-    """Log a warning if this machine's processor does not compute in the precision that was asked for."""
-    if configuration.precision not in ENGINES.find(configuration.engine).native_precisions():
+def warn_of_precision(configuration: NetworkConfiguration) -> None:
+    """Log a warning if this machine's processor does not compute in the precision that was asked for, or less exactly."""
+    engine = ENGINES.find(configuration.engine)
+    if configuration.precision not in engine.native_precisions():
         logger.warning(
             "This processor does not compute in %s: %s falls back on wider arithmetic, right but hardly faster than f32",
+            configuration.precision,
+            configuration.engine,
+        )
+    if configuration.precision in engine.inexact_precisions():
+        logger.warning(
+            "This processor has no VNNI, and sums of %s overflow on it: %s gives features that are less exact than on others. "
+            "Take featurization.precision=f32 where that matters, or a machine with VNNI",
             configuration.precision,
             configuration.engine,
         )

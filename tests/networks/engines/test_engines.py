@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import pickle
 import platform
 import subprocess
@@ -154,6 +155,53 @@ def test_an_int8_network_stays_near_the_one_that_it_was_made_of(
     quantized = dataclasses.replace(given, precision="int8", files=files)
     features = engine.load(quantized, len(fruits))(fruits)
     np.testing.assert_allclose(features, tiny_model.predict(fruits, verbose=0), atol=0.02)
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="other processors have no such instructions")
+@pytest.mark.parametrize("instructions", ["AVX2", "AVX512_CORE"])
+def test_an_int8_network_stays_near_on_a_processor_without_vnni(
+    instructions: str, tiny_network: Network, tiny_model: keras.Model, fruits: NDArray[np.uint8], tmp_path: Path
+) -> None:
+    """OpenVINO is told not to use the instructions that this processor may have more, by oneDNN's ONEDNN_MAX_CPU_ISA."""
+    (tmp_path / "network.pickle").write_bytes(pickle.dumps(tiny_network))
+    np.save(tmp_path / "fruits.npy", fruits)
+    program = """
+import dataclasses, pickle
+from pathlib import Path
+import numpy as np
+from fruit_features.networks.engines import ENGINES
+given, fruits = pickle.loads(Path("network.pickle").read_bytes()), np.load("fruits.npy")
+engine = ENGINES.find("openvino")
+quantized = dataclasses.replace(given, precision="int8", files=engine.quantize(given.files, fruits))
+np.save("features.npy", engine.load(quantized, len(fruits))(fruits))
+"""
+    environment = os.environ | {"ONEDNN_MAX_CPU_ISA": instructions}
+    subprocess.run([sys.executable, "-c", program], cwd=tmp_path, env=environment, check=True, capture_output=True)
+    features = np.load(tmp_path / "features.npy")
+    np.testing.assert_allclose(features, tiny_model.predict(fruits, verbose=0), atol=0.02)
+
+
+@pytest.mark.parametrize(("activation", "has_zero_points"), [("relu6", False), ("swish", True), ("gelu", True), ("elu", True)])
+def test_activations_that_go_below_zero_get_zero_points(
+    activation: str, has_zero_points: bool, fruits: NDArray[np.uint8]
+) -> None:
+    import keras
+    import openvino
+
+    keras.utils.set_random_seed(0)
+    shown = keras.Input((32, 32, 3), dtype="uint8")
+    x = keras.layers.Conv2D(8, 3, 2)(keras.layers.Rescaling(1 / 127.5, -1)(shown))
+    x = keras.layers.Conv2D(5, 1)(keras.layers.Activation(activation)(x))
+    x = keras.layers.Conv2D(5, 1)(x)
+    model = keras.Model(shown, keras.layers.GlobalAveragePooling2D()(x))
+    files = OpenVino().quantize(OpenVino().export(model), fruits)
+    network = openvino.Core().read_model(model=files["network.xml"], weights=files["network.bin"])
+    layers = [layer for layer in network.get_ordered_ops() if layer.get_type_name() == "FakeQuantize"]
+    ranges = [tuple(float(layer.input_value(i).get_node().data.min()) for i in (1, 2)) for layer in layers]
+    # 255 steps between -128 and 127: without a zero point, zero lies at the 128th; what is never below zero begins there.
+    begins_at_zero = [low / (low - high) * 255 for low, high in ranges if low < 0]
+    assert begins_at_zero, "some layer's numbers go below zero"
+    assert has_zero_points is any(abs(zero - 128) > 0.01 for zero in begins_at_zero)
 
 
 def test_every_processor_computes_in_float32() -> None:

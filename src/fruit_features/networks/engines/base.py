@@ -126,3 +126,7 @@ class Engine(ABC):
     def native_precisions(self) -> frozenset[Precision]:
         """Precisions in which this machine's processor computes. The others are emulated: right, but not faster."""
         return self.precisions
+
+    def inexact_precisions(self) -> frozenset[Precision]:
+        """Precisions whose sums overflow on this machine's processor: features are less exact than on others."""
+        return frozenset()

@@ -14,6 +14,7 @@ import numpy as np
 from fruit_features.networks.engines import onnx_graphs
 from fruit_features.networks.engines.base import Engine
 from fruit_features.networks.engines.file_checks import NetworkTensor, UnreadableError, blamed_on
+from fruit_features.networks.engines.processor import int8_sums_overflow
 from fruit_features.networks.engines.tensorflow import GRAPH, TensorFlow
 
 if TYPE_CHECKING:
@@ -126,7 +127,7 @@ class OnnxRuntime(Engine):
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.log_severity_level = _ERRORS_ALONE
         options.add_free_dimension_override_by_name(onnx_graphs.BATCH, batch_size)
-        if not _has_vnni():
+        if int8_sums_overflow():
             options.add_session_config_entry(*_EXACT_WITHOUT_VNNI)
         available = onnxruntime.get_available_providers()
         providers = [one for one in self.providers if (one if isinstance(one, str) else one[0]) in available]
@@ -194,12 +195,6 @@ class _OnnxFile:
         except Exception as error:
             raise UnreadableError(str(error)) from error
         return NetworkTensor(output.names, output.element, features.shape)
-
-
-def _has_vnni() -> bool:
-    """Whether numpy has found the instructions of AVX-512 VNNI, by asking the processor."""
-    found = importlib.import_module("numpy._core._multiarray_umath").__cpu_features__  # which np.show_runtime prints
-    return any(found.get(name, False) for name in ("AVX512VNNI", "AVX512_CLX", "AVX512_ICL", "AVX512_SPR"))
 
 
 def _predictor(session: Any) -> Predictor:

@@ -13,6 +13,7 @@ import numpy as np
 
 from fruit_features.networks.engines.base import Engine
 from fruit_features.networks.engines.openvino_files import prepare, read
+from fruit_features.networks.engines.processor import int8_sums_overflow
 from fruit_features.networks.engines.tensorflow import GRAPH, TensorFlow
 
 if TYPE_CHECKING:
@@ -29,6 +30,12 @@ if TYPE_CHECKING:
 TOPOLOGY, WEIGHTS = "network.xml", "network.bin"
 
 _CAPABILITIES: dict[Precision, str] = {"f32": "FP32", "bf16": "BF16", "int8": "INT8"}
+
+# Activations that are below zero for some of their inputs, and the parts that they are made of where OpenVINO has not joined
+# them (x * Sigmoid(x) is Swish, and Erf is of Gelu).
+_BELOW_ZERO = frozenset(
+    {"Elu", "Erf", "Gelu", "HSigmoid", "HSwish", "Mish", "PRelu", "Selu", "Sigmoid", "SoftPlus", "Swish", "Tanh"}
+)
 
 # int8 layers are int8 in the network itself; what surrounds them stays float32.
 _PRECISION_HINTS: dict[Precision, str] = {"f32": "f32", "bf16": "bf16", "int8": "f32"}
@@ -76,7 +83,12 @@ class OpenVino(Engine):
         importlib.import_module("nncf")
 
     def quantize(self, files: Mapping[str, bytes], photos: NDArray[np.uint8]) -> dict[str, bytes]:
-        """Quantise by NNCF's post-training quantisation."""
+        """Quantise by NNCF's post-training quantisation.
+
+        With activations that are never below zero (ReLU), it gives them no zero point: measured on MobileNetV2 and
+        EfficientNet-Lite0, features are then nearer to those of float32 (a mean cosine of 0.996 for 0.991), and are computed
+        up to a quarter faster. Networks with others, such as Swish or GELU, need it (0.994 for 0.984), as NNCF advises.
+        """
         self.warm_up_quantization()
         import nncf
         import openvino
@@ -84,11 +96,12 @@ class OpenVino(Engine):
         # `nncf.set_log_level` would also change the handlers that others have given its logger.
         logging.getLogger("nncf").setLevel(logging.ERROR)
         model = openvino.Core().read_model(model=files[TOPOLOGY], weights=files[WEIGHTS])
+        needs_zero_point = any(layer.get_type_name() in _BELOW_ZERO for layer in model.get_ops())
         calibration = nncf.Dataset([photo[np.newaxis] for photo in photos])
         quantized = nncf.quantize(
             model,
             calibration,
-            preset=nncf.QuantizationPreset.MIXED,
+            preset=nncf.QuantizationPreset.MIXED if needs_zero_point else nncf.QuantizationPreset.PERFORMANCE,
             subset_size=len(photos),
             target_device=nncf.TargetDevice.CPU,
         )
@@ -104,6 +117,10 @@ class OpenVino(Engine):
 
         capabilities = openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         return frozenset(name for name, flag in _CAPABILITIES.items() if flag in capabilities)
+
+    def inexact_precisions(self) -> frozenset[Precision]:
+        """Of int8, OpenVINO's sums overflow on x86-64 without VNNI, though NNCF leaves room in the first layer."""
+        return frozenset({"int8"}) if int8_sums_overflow() else frozenset()
 
     def warm_up(self) -> None:
         """Import OpenVINO."""

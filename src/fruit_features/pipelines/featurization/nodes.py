@@ -70,7 +70,7 @@ def build_network(
         ValueError: An int8 network has no photo to be calibrated on.
     """
     configuration = parameters.network
-    building.warn_of_emulated_precision(configuration)
+    building.warn_of_precision(configuration)
     stored = networks.get(configuration.fingerprint())
     if stored is not None:
         return stored.load()
