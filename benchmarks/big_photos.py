@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import shutil
-import tempfile
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -18,7 +17,7 @@ import numpy as np
 from harness import machine, project
 from harness.features import read_features
 from harness.photos import SUFFIXES, repeat_photos
-from harness.places import BENCHMARKS, PROJECT, QUIET
+from harness.places import BENCHMARKS, PROJECT, QUIET, scratch_folder
 from harness.processes import ContestantError, Measured, end_all_when_terminated, run_cold
 from harness.tables import publish, table
 from PIL import Image
@@ -68,8 +67,7 @@ def main() -> int:
     """Make the photos, run twice, print and write the table; the exit code is 1 if a worker took more than 2 GiB."""
     end_all_when_terminated()
     arguments = _parse_arguments()
-    with tempfile.TemporaryDirectory(prefix="fruit_features_", dir=arguments.scratch) as scratch:
-        folder = Path(scratch)
+    with scratch_folder(arguments.scratch) as folder:
         try:
             runs = _measure(folder, arguments)
         except ContestantError as error:

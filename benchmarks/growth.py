@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import argparse
 import shutil
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness import machine, project
 from harness.photos import parse_sizes, repeat_photos
-from harness.places import BENCHMARKS, PROJECT, QUIET
+from harness.places import BENCHMARKS, PROJECT, QUIET, scratch_folder
 from harness.processes import ContestantError, Measured, end_all_when_terminated, run_cold
 from harness.tables import number, number_with_range, publish, table
 
@@ -117,8 +116,8 @@ def main() -> int:
     """Measure both kinds of growth, print and write the tables."""
     end_all_when_terminated()
     arguments = _parse_arguments()
-    with tempfile.TemporaryDirectory(prefix="fruit_features_", dir=arguments.scratch) as scratch:
-        bench = Bench(arguments.images, Path(scratch), arguments.weights, arguments.precision)
+    with scratch_folder(arguments.scratch) as scratch:
+        bench = Bench(arguments.images, scratch, arguments.weights, arguments.precision)
         try:
             bench.run(WARM_UP_PHOTOS)
             by_size = [bench.run(size) for size in arguments.sizes]

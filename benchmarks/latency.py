@@ -10,7 +10,6 @@ import argparse
 import os
 import shutil
 import statistics
-import tempfile
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from harness import machine, project
 from harness.photos import repeat_photos
-from harness.places import BENCHMARKS, PROJECT
+from harness.places import BENCHMARKS, PROJECT, scratch_folder
 from harness.processes import ContestantError, Measured, end_all_when_terminated
 from harness.stores import far_away, round_trip, run_beside
 from harness.tables import publish, table
@@ -124,7 +123,7 @@ def main() -> int:
     end_all_when_terminated()
     arguments = _parse_arguments()
     with ExitStack() as stack:
-        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="fruit_features_", dir=arguments.scratch)))
+        scratch = stack.enter_context(scratch_folder(arguments.scratch))
         repeat_photos(arguments.images, scratch / "photos", arguments.photos)
         store = stack.enter_context(running_store(scratch / "s3"))
         store.client.create_bucket(Bucket=BUCKET)

@@ -12,7 +12,6 @@ import argparse
 import csv
 import shutil
 import statistics
-import tempfile
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from harness import machine, project
 from harness.photos import parse_sizes, repeat_photos
-from harness.places import BENCHMARKS
+from harness.places import BENCHMARKS, scratch_folder
 from harness.processes import ContestantError, Measured, end_all_when_terminated
 from harness.stores import run_beside
 from harness.tables import number_with_range, publish, table
@@ -120,10 +119,8 @@ def main() -> int:
     """Make the photos, list them in turn, print and write the table."""
     end_all_when_terminated()
     arguments = _parse_arguments()
-    if arguments.scratch:
-        arguments.scratch.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
-        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="fruit_features_", dir=arguments.scratch)))
+        scratch = stack.enter_context(scratch_folder(arguments.scratch))
         store = stack.enter_context(running_store(scratch / "s3"))
         store.client.create_bucket(Bucket=BUCKET)
         bench = Bench(scratch, store, arguments.weights)

@@ -7,7 +7,6 @@ the labels from the components of three quarters of the photos, and are scored o
 from __future__ import annotations
 
 import argparse
-import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from harness import machine, project
 from harness.accuracy import accuracies
 from harness.features import read_export, read_features
 from harness.photos import named_folder
-from harness.places import BENCHMARKS, PROJECT, QUIET
+from harness.places import BENCHMARKS, PROJECT, QUIET, scratch_folder
 from harness.processes import ContestantError, end_all_when_terminated, run_cold
 from harness.tables import publish, table
 
@@ -55,10 +54,10 @@ def main() -> int:
     end_all_when_terminated()
     arguments = _parse_arguments()
     losses: list[Loss] = []
-    with tempfile.TemporaryDirectory(prefix="fruit_features_", dir=arguments.scratch) as scratch:
+    with scratch_folder(arguments.scratch) as scratch:
         for name, images in arguments.images:
             try:
-                losses += _measure(name, images, Path(scratch, name), arguments)
+                losses += _measure(name, images, scratch / name, arguments)
             except ContestantError as error:
                 print(error)
                 return 1

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import shutil
-import tempfile
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +17,7 @@ from harness.contestants import FIRST, Contestant, Project, Round, line_up
 from harness.equality import Check, check_explained_variance, check_export, check_features
 from harness.features import digest_export, read_export, read_features
 from harness.photos import parse_sizes, repeat_photos
-from harness.places import BENCHMARKS, PROJECT, QUIET, RIVALS_PYTHON
+from harness.places import BENCHMARKS, PROJECT, QUIET, RIVALS_PYTHON, scratch_folder
 from harness.processes import ContestantError, end_all_when_terminated, run_cold
 from harness.project import PRECISIONS
 from harness.summary import Run, checks_table, comparison_table, nodes_table
@@ -40,14 +39,14 @@ def main() -> int:
     arguments = _parse_arguments()
     versions = _versions(with_rivals=not arguments.without_rivals)
     contestants = line_up(arguments.precisions, arguments.input_sizes, with_rivals=not arguments.without_rivals)
-    with tempfile.TemporaryDirectory(prefix="fruit_features_", dir=arguments.scratch) as scratch:
+    with scratch_folder(arguments.scratch) as scratch:
         try:
             print(f"warming up on {WARM_UP_PHOTOS} photos")
-            _run_round(0, contestants, _make_round(Path(scratch, "warm_up"), arguments, WARM_UP_PHOTOS))
+            _run_round(0, contestants, _make_round(scratch / "warm_up", arguments, WARM_UP_PHOTOS))
             runs: list[Run] = []
             checks: list[Check] = []
             for round_ in range(1, arguments.runs + 1):
-                turn = _make_round(Path(scratch, "round"), arguments, arguments.photos)
+                turn = _make_round(scratch / "round", arguments, arguments.photos)
                 round_runs, round_checks = _run_round(round_, contestants, turn)
                 runs += round_runs
                 checks += round_checks
