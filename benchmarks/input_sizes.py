@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 from itertools import product
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING
 
 import numpy as np
 from harness import machine
@@ -24,13 +24,13 @@ from harness.accuracy import SEED, accuracies
 from harness.featurizer import Featurizer
 from harness.photos import SUFFIXES, named_folder, parse_sizes
 from harness.places import BENCHMARKS
+from harness.project import parse_precisions
 from harness.tables import publish, table
 
 from fruit_features.analysis.pca import Moments, fit, grid_step
 from fruit_features.analysis.separability import N_NEIGHBOURS
 from fruit_features.networks.building import build_network
 from fruit_features.networks.configuration import NetworkConfiguration
-from fruit_features.networks.network import Precision
 from fruit_features.photos.imaging import PREPROCESSING, decode
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from fruit_features.networks.network import Network
+    from fruit_features.networks.network import Network, Precision
 
 SIZES = (224, 192, 160, 128, 96)
 PRECISIONS: tuple[Precision, ...] = ("f32", "int8")
@@ -105,18 +105,11 @@ def _parse_arguments() -> argparse.Namespace:
     parser.add_argument("--weights", default="imagenet", help="as featurization.weights")
     parser.add_argument("--sizes", type=parse_sizes, default=SIZES, help="the network's own first")
     parser.add_argument("--engines", type=lambda names: names.split(","), default=["openvino"], help="openvino,onnxruntime")
-    parser.add_argument("--precisions", type=_precisions, default=PRECISIONS, help="f32 first: f32,bf16,int8")
+    parser.add_argument("--precisions", type=parse_precisions, default=PRECISIONS, help="f32 first: f32,bf16,int8")
     parser.add_argument("--runs", type=int, default=3, help="rounds in which speed is measured")
     parser.add_argument("--timed-photos", type=int, default=320, help="photos on which speed is measured in each round")
     parser.add_argument("--out", type=Path, default=BENCHMARKS / "input_sizes.json", help="results; the table goes beside it")
     return parser.parse_args()
-
-
-def _precisions(names: str) -> tuple[Precision, ...]:
-    chosen = tuple(precision for precision in get_args(Precision) if precision in names.split(","))
-    if ",".join(chosen) != names or chosen[0] != "f32":
-        raise argparse.ArgumentTypeError(f"{names!r}: expected f32, and after it bf16 or int8 or both")
-    return chosen
 
 
 def _measure(name: str, images: Path, arguments: argparse.Namespace) -> list[Measured]:

@@ -50,7 +50,7 @@ class Loss:
 
 
 def main() -> int:
-    """Measure every folder in every precision, print and write the table."""
+    """Measure every folder in the precisions asked for, print and write the table."""
     end_all_when_terminated()
     arguments = _parse_arguments()
     losses: list[Loss] = []
@@ -76,6 +76,9 @@ def _parse_arguments() -> argparse.Namespace:
         metavar="NAME=DIR",
         help="labelled photos; may be repeated",
     )
+    parser.add_argument(
+        "--precisions", type=project.parse_precisions, default=project.PRECISIONS, help="f32 first: f32,bf16,int8"
+    )
     parser.add_argument("--backbone", help="as featurization.backbone; default: the project's")
     parser.add_argument("--weights", help="as featurization.weights; default: the project's")
     parser.add_argument(
@@ -86,9 +89,9 @@ def _parse_arguments() -> argparse.Namespace:
 
 
 def _measure(name: str, images: Path, scratch: Path, arguments: argparse.Namespace) -> list[Loss]:
-    """Run the project on a folder in every precision, float32 first."""
+    """Run the project on a folder in the precisions asked for, float32 first."""
     losses = []
-    for precision in project.PRECISIONS:
+    for precision in arguments.precisions:
         output = scratch / precision
         command = project.kedro_run(
             images, output, precision=precision, weights=arguments.weights, backbone=arguments.backbone

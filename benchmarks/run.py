@@ -19,7 +19,7 @@ from harness.features import digest_export, read_export, read_features
 from harness.photos import parse_sizes, repeat_photos
 from harness.places import BENCHMARKS, PROJECT, QUIET, RIVALS_PYTHON, scratch_folder
 from harness.processes import ContestantError, end_all_when_terminated, run_cold
-from harness.project import PRECISIONS
+from harness.project import PRECISIONS, parse_precisions
 from harness.summary import Run, checks_table, comparison_table, nodes_table
 from harness.tables import publish
 
@@ -72,7 +72,9 @@ def _parse_arguments() -> argparse.Namespace:
     parser.add_argument("--weights", type=Path, help="weights file of MobileNetV2; without it, Keras's own for ImageNet")
     parser.add_argument("--photos", type=int, default=22_688, help="repeat the photos until there are this many")
     parser.add_argument("--runs", type=int, default=3, help="rounds")
-    parser.add_argument("--precisions", type=_precisions, default=PRECISIONS, help="of the project, f32 first: f32,bf16,int8")
+    parser.add_argument(
+        "--precisions", type=parse_precisions, default=PRECISIONS, help="of the project, f32 first: f32,bf16,int8"
+    )
     parser.add_argument(
         "--input-sizes", type=parse_sizes, default=(), help="of further runs in the last of the precisions, such as 96"
     )
@@ -84,13 +86,6 @@ def _parse_arguments() -> argparse.Namespace:
     arguments.scratch = arguments.scratch and arguments.scratch.resolve()
     arguments.weights = str(arguments.weights.resolve()) if arguments.weights else None
     return arguments
-
-
-def _precisions(names: str) -> tuple[str, ...]:
-    precisions = tuple(names.split(","))
-    if precisions[0] != "f32" or not set(precisions) <= set(PRECISIONS):
-        raise argparse.ArgumentTypeError(f"{names!r}: f32 first, then any of {', '.join(PRECISIONS[1:])}")
-    return precisions
 
 
 def _versions(*, with_rivals: bool) -> dict[str, str]:

@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
+import argparse
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from fruit_features.networks.network import Precision
 from harness.places import PYTHON
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-PRECISIONS = ("f32", "bf16", "int8")
+PRECISIONS: tuple[Precision, ...] = get_args(Precision)
+
+
+def parse_precisions(names: str) -> tuple[Precision, ...]:
+    """Parse a command line's f32,bf16,int8, of which the first has to be there.
+
+    Raises:
+        argparse.ArgumentTypeError: It is not, or another name is.
+
+    """
+    chosen = tuple(precision for precision in PRECISIONS if precision in names.split(","))
+    if ",".join(chosen) != names or chosen[0] != "f32":
+        raise argparse.ArgumentTypeError(f"{names!r}: expected f32, and after it bf16 or int8 or both")
+    return chosen
 
 
 def kedro_run(
