@@ -86,8 +86,8 @@ class OpenVino(Engine):
         """Quantise by NNCF's post-training quantisation.
 
         With activations that are never below zero (ReLU), it gives them no zero point: measured on MobileNetV2 and
-        EfficientNet-Lite0, features are then nearer to those of float32 (a mean cosine of 0.996 for 0.991), and are computed
-        up to a quarter faster. Networks with others, such as Swish or GELU, need it (0.994 for 0.984), as NNCF advises.
+        EfficientNet-Lite0, features are then nearer to those of float32 (a mean cosine of 0.996 for 0.991). Networks with
+        others, such as Swish or GELU, need it (0.994 for 0.984), as NNCF advises.
         """
         self.warm_up_quantization()
         import nncf
