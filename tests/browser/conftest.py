@@ -94,9 +94,10 @@ def chromium() -> str:
     """The browser's program; without one, nothing here is worth starting."""
     found = next(filter(None, map(shutil.which, CHROMIUM_NAMES)), None)
     if found is None:
-        pytest.exit(
+        # `pytest.exit` in a process of pytest-xdist ends in an internal error, without these words.
+        pytest.fail(
             f"No Chromium on PATH (looked for {', '.join(CHROMIUM_NAMES)}): install one, as by `apt-get install chromium`",
-            returncode=1,
+            pytrace=False,
         )
     return found
 
