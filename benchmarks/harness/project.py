@@ -27,7 +27,7 @@ def parse_precisions(names: str) -> tuple[Precision, ...]:
 
     """
     chosen = tuple(precision for precision in PRECISIONS if precision in names.split(","))
-    if ",".join(chosen) != names or chosen[0] != "f32":
+    if ",".join(chosen) != names or "f32" not in chosen:
         raise argparse.ArgumentTypeError(f"{names!r}: expected f32, and after it bf16 or int8 or both")
     return chosen
 

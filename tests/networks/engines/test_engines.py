@@ -137,6 +137,19 @@ def test_bfloat16_stays_near_float32(tiny_network: Network, tiny_model: keras.Mo
     np.testing.assert_allclose(features, tiny_model.predict(photos, verbose=0), atol=0.05)
 
 
+def _run_apart(
+    program: str, network: Network, photos: NDArray[np.uint8], folder: Path, **environment: str
+) -> tuple[NDArray[np.float32], str]:
+    """Run a program that reads network.pickle and photos.npy, and writes features.npy; what it prints comes second."""
+    (folder / "network.pickle").write_bytes(pickle.dumps(network))
+    np.save(folder / "photos.npy", photos)
+    variables = os.environ | environment
+    command = [sys.executable, "-c", program]
+    printed = subprocess.run(command, cwd=folder, env=variables, check=True, capture_output=True, text=True).stdout
+    features: NDArray[np.float32] = np.load(folder / "features.npy")
+    return features, printed
+
+
 @pytest.fixture(scope="module")
 def fruits() -> NDArray[np.uint8]:
     """uint8 (40, 32, 32, 3): photos of one kind, as a calibration needs them."""
@@ -163,21 +176,17 @@ def test_an_int8_network_stays_near_on_a_processor_without_vnni(
     instructions: str, tiny_network: Network, tiny_model: keras.Model, fruits: NDArray[np.uint8], tmp_path: Path
 ) -> None:
     """OpenVINO is told not to use the instructions that this processor may have more, by oneDNN's ONEDNN_MAX_CPU_ISA."""
-    (tmp_path / "network.pickle").write_bytes(pickle.dumps(tiny_network))
-    np.save(tmp_path / "fruits.npy", fruits)
     program = """
 import dataclasses, pickle
 from pathlib import Path
 import numpy as np
 from fruit_features.networks.engines import ENGINES
-given, fruits = pickle.loads(Path("network.pickle").read_bytes()), np.load("fruits.npy")
+given, fruits = pickle.loads(Path("network.pickle").read_bytes()), np.load("photos.npy")
 engine = ENGINES.find("openvino")
 quantized = dataclasses.replace(given, precision="int8", files=engine.quantize(given.files, fruits))
 np.save("features.npy", engine.load(quantized, len(fruits))(fruits))
 """
-    environment = os.environ | {"ONEDNN_MAX_CPU_ISA": instructions}
-    subprocess.run([sys.executable, "-c", program], cwd=tmp_path, env=environment, check=True, capture_output=True)
-    features = np.load(tmp_path / "features.npy")
+    features, _ = _run_apart(program, tiny_network, fruits, tmp_path, ONEDNN_MAX_CPU_ISA=instructions)
     np.testing.assert_allclose(features, tiny_model.predict(fruits, verbose=0), atol=0.02)
 
 
@@ -220,8 +229,6 @@ def test_an_unknown_engine_is_refused(name: str) -> None:
 def test_a_worker_meets_no_library_but_that_of_its_engine(
     name: str, tiny_networks: dict[str, Network], tiny_model: keras.Model, photos: NDArray[np.uint8], tmp_path: Path
 ) -> None:
-    (tmp_path / "network.pickle").write_bytes(pickle.dumps(tiny_networks[name]))
-    np.save(tmp_path / "photos.npy", photos)
     program = """
 import pickle, sys
 from pathlib import Path
@@ -232,11 +239,10 @@ features = ENGINES.find(network.engine).load(network, 4)(np.load("photos.npy"))
 np.save("features.npy", features)
 print(*sorted({name.partition(".")[0] for name in sys.modules}))
 """
-    worker = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, check=True, capture_output=True, text=True)
-    loaded = set(worker.stdout.split())
+    features, printed = _run_apart(program, tiny_networks[name], photos, tmp_path)
+    loaded = set(printed.split())
     assert name in loaded
     assert not loaded & ({"tensorflow", "keras", "kedro", "pyspark", "onnx", "openvino", "onnxruntime"} - {name})
-    features = np.load(tmp_path / "features.npy")
     np.testing.assert_allclose(features, tiny_model.predict(photos, verbose=0), atol=1e-4)
 
 
